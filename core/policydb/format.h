@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The compiled policy's byte format (docs/formats/policy.md): one
+ * position-independent, little-endian blob of flat tables.
+ *
+ * It is written by tools/sepolicy, checked whole by vd_policydb_open, and read
+ * in place by the host and by the BPF programs, which see it as one array map
+ * value. Every reader checks each offset again, so that a damaged blob in the
+ * map gives "deny", never a wrong read.
+ *
+ * All sections start at a multiple of 8 and lie in the order of their numbers.
+ * Numbers of symbols (types, roles, …) start at 1; row 0 of their tables is
+ * zero. Names are offsets into VD_PDB_STRINGS, NUL-terminated.
+ *
+ * Type enforcement is a trie whose pages are shared: TE_ROOT[(stype * classes)
+ * + class] names a row, TE_ROWS[row * blocks + ttype / 64] a block,
+ * TE_BLOCKS[block * 64 + ttype % 64] a leaf. Row, block and leaf 0 are the
+ * empty ones: nothing allowed. A decision costs four loads, however large the
+ * policy is; equal rows, blocks and leaves are stored once.
+ *
+ * A leaf holds the effective vectors under the current booleans; a changed
+ * boolean rewrites the leaves (from VD_PDB_COND_RULES) in a new copy of the
+ * blob, so that the decision never evaluates a condition.
+ */
+#ifndef VD_CORE_POLICYDB_FORMAT_H
+#define VD_CORE_POLICYDB_FORMAT_H
+
+#include "core/abi/context.h"
+
+#define VD_PDB_MAGIC        "VDPOLICY" /* 8 bytes, no NUL */
+#define VD_PDB_VERSION      1u
+#define VD_PDB_HEADER_SIZE  576u
+#define VD_PDB_ALIGN        8u
+#define VD_PDB_MAX_SIZE     (512u << 20)
+#define VD_PDB_MAX_CLASSES  1024u
+#define VD_PDB_MAX_PERMS    32u /* in a class: one bit each */
+#define VD_PDB_MAX_TYPES    (1u << 20)
+#define VD_PDB_MAX_ROLES    4096u
+#define VD_PDB_MAX_USERS    65536u
+#define VD_PDB_MAX_SENS     1024u
+#define VD_PDB_MAX_NODES    4096u /* constraint nodes of one class */
+#define VD_PDB_MAX_DEPTH    16u   /* of a constraint's value stack */
+#define VD_PDB_BLOCK_TYPES  64u
+#define VD_PDB_BUCKET_SLOTS 8u
+
+/* Flags of the header. */
+#define VD_PDB_MLS            (1u << 0)
+#define VD_PDB_UNKNOWN_REJECT (1u << 1) /* handle_unknown; neither: deny */
+#define VD_PDB_UNKNOWN_ALLOW  (1u << 2)
+
+enum vd_pdb_section {
+    VD_PDB_STRINGS,     /* bytes */
+    VD_PDB_CLASSES,     /* struct vd_pdb_class */
+    VD_PDB_PERMS,       /* u32 name, a class's in its bit order */
+    VD_PDB_TYPES,       /* struct vd_pdb_type: types, then attributes */
+    VD_PDB_ROLES,       /* struct vd_pdb_role */
+    VD_PDB_USERS,       /* struct vd_pdb_user */
+    VD_PDB_SENS,        /* struct vd_pdb_sens */
+    VD_PDB_CATS,        /* u32 name; row = category number, from 0; 0: no such category */
+    VD_PDB_BOOLS,       /* struct vd_pdb_bool */
+    VD_PDB_SYMBOLS,     /* struct vd_pdb_symbol, sorted by (kind, name) */
+    VD_PDB_BITMAPS,     /* u64 words, pool */
+    VD_PDB_LEVELS,      /* struct vd_mls_level, pool */
+    VD_PDB_CONTEXTS,    /* struct vd_context, pool */
+    VD_PDB_INITIAL,     /* struct vd_pdb_initial: initial contexts by name */
+    VD_PDB_TE_ROOT,     /* u32 row */
+    VD_PDB_TE_ROWS,     /* u32 block */
+    VD_PDB_TE_BLOCKS,   /* u32 leaf */
+    VD_PDB_TE_LEAVES,   /* struct vd_pdb_leaf */
+    VD_PDB_ROLE_ALLOW,  /* u64 words: bit new of row old, VD_BITMAP_WORDS(roles) a row */
+    VD_PDB_TRANSITIONS, /* struct vd_pdb_slot, buckets of 8; buckets a power of two */
+    VD_PDB_RANGES,      /* struct vd_pdb_range, for range transitions */
+    VD_PDB_NODES,       /* struct vd_pdb_node: constraints, a class's together */
+    VD_PDB_COND_RULES,  /* struct vd_pdb_cond_rule, sorted by leaf */
+    VD_PDB_COND_NODES,  /* struct vd_pdb_cond_node */
+    VD_PDB_SECTION_COUNT,
+    VD_PDB_SECTION_MAX = 32, /* rows in the header; those not named are zero */
+};
+
+struct vd_pdb_section_row {
+    uint32_t offset; /* bytes from the blob's start */
+    uint32_t size;   /* bytes */
+    uint32_t count;  /* rows */
+    uint32_t reserved;
+};
+
+struct vd_pdb_header {
+    uint8_t magic[8];
+    uint32_t version;
+    uint32_t header_size;
+    uint32_t total_size; /* of the blob, bytes */
+    uint32_t flags;
+    uint64_t checksum; /* CRC-64/XZ of the blob with this field zero */
+    uint32_t classes;  /* rows of CLASSES: highest class number + 1 */
+    uint32_t types;    /* highest type number + 1, without attributes */
+    uint32_t roles;    /* highest role number + 1 */
+    uint32_t users;    /* highest user number + 1 */
+    uint32_t blocks;   /* of a TE row: (types + 63) / 64 */
+    uint32_t buckets;  /* of TRANSITIONS, a power of two, at least 1 */
+    uint32_t sens;     /* highest sensitivity number + 1 */
+    uint32_t cats;     /* rows of CATS */
+    struct vd_pdb_section_row sections[VD_PDB_SECTION_MAX];
+};
+
+struct vd_pdb_class {
+    uint32_t name;
+    uint32_t perm_first; /* row of PERMS */
+    uint32_t perm_count; /* at most 32 */
+    uint32_t node_first; /* row of NODES: constraints on permissions */
+    uint32_t node_count;
+    uint32_t vtrans_first; /* row of NODES: validatetrans */
+    uint32_t vtrans_count;
+    uint32_t flags; /* defaults of new objects: 0 */
+};
+
+#define VD_PDB_CLASS_PROCESS (1u << 0) /* role allow governs transition, dyntransition */
+#define VD_PDB_CLASS_SOCKET  (1u << 1) /* new objects take the creator's context */
+
+#define VD_PDB_TYPE_ATTRIBUTE  (1u << 0)
+#define VD_PDB_TYPE_PERMISSIVE (1u << 1)
+
+struct vd_pdb_type {
+    uint32_t name;
+    uint32_t flags;
+    uint32_t bounds; /* bounding type's number; 0: none */
+    uint32_t bitmap; /* attribute: its types, first word in BITMAPS; else 0 */
+};
+
+struct vd_pdb_role {
+    uint32_t name;
+    uint32_t types;     /* first word in BITMAPS, VD_BITMAP_WORDS(types) words */
+    uint32_t dominates; /* the same, VD_BITMAP_WORDS(roles) words; the role itself included */
+    uint32_t reserved;
+};
+
+struct vd_pdb_user {
+    uint32_t name;
+    uint32_t roles;         /* first word in BITMAPS, VD_BITMAP_WORDS(roles) words */
+    uint32_t low, high;     /* rows of LEVELS: clearance */
+    uint32_t default_level; /* row of LEVELS */
+    uint32_t reserved;
+};
+
+struct vd_pdb_sens {
+    uint32_t name;
+    uint32_t cats; /* first word in BITMAPS, 16 words: categories the level may have */
+};
+
+struct vd_pdb_bool {
+    uint32_t name;
+    uint32_t value; /* 0 or 1 */
+};
+
+enum vd_pdb_symbol_kind {
+    VD_SYM_CLASS = 1,
+    VD_SYM_TYPE, /* types, aliases and attributes */
+    VD_SYM_ROLE,
+    VD_SYM_USER,
+    VD_SYM_SENS,
+    VD_SYM_CAT,
+    VD_SYM_BOOL,
+};
+
+/* An alias has a row of its own with the number it stands for. */
+struct vd_pdb_symbol {
+    uint32_t kind;
+    uint32_t name;
+    uint32_t value;
+    uint32_t reserved;
+};
+
+struct vd_pdb_initial {
+    uint32_t name;    /* "kernel", "unlabeled", "file", … */
+    uint32_t context; /* row of CONTEXTS */
+};
+
+struct vd_pdb_leaf {
+    uint32_t allowed;
+    uint32_t auditallow;
+    uint32_t auditdeny;  /* all ones unless dontaudit cleared a bit */
+    uint32_t cond_first; /* first row of COND_RULES; rows up to the next leaf's */
+    uint32_t cond_count;
+    uint32_t base_allowed, base_auditallow, base_auditdeny; /* without conditional rules */
+};
+
+/* What a slot of TRANSITIONS answers. */
+enum vd_pdb_trans_kind {
+    VD_TRANS_TYPE = 1, /* type_transition → type */
+    VD_TRANS_MEMBER,   /* type_member → type */
+    VD_TRANS_CHANGE,   /* type_change → type */
+    VD_TRANS_ROLE,     /* role_transition (role, type, class) → role */
+    VD_TRANS_RANGE,    /* range_transition → row of RANGES */
+};
+
+struct vd_pdb_slot {
+    uint64_t key; /* vd_pdb_trans_key; 0: free */
+    uint32_t value;
+    uint32_t reserved;
+};
+
+/* Bits: 0-19 target type, 20-39 source type or role, 40-55 class, 56-63 kind. */
+VD_INLINE uint64_t vd_pdb_trans_key(uint32_t kind, uint32_t source, uint32_t target, uint32_t class)
+{
+    return (uint64_t)kind << 56 | (uint64_t)(class & 0xffff) << 40 |
+           (uint64_t)(source & 0xfffff) << 20 | (uint64_t)(target & 0xfffff);
+}
+
+struct vd_pdb_range {
+    uint32_t low, high; /* rows of LEVELS */
+};
+
+/*
+ * A constraint is a postfix program over a stack of truth values, kept as the
+ * bits of one word. A class's constraints stand one after another, each ended
+ * by VD_CX_END, which takes the top value away and, if it is false, removes the
+ * permissions `arg`. (MLS constraints are constraints.)
+ */
+enum vd_pdb_node_op {
+    VD_CX_END = 1, /* arg: permissions that the constraint guards; from: see below */
+    VD_CX_NOT,
+    VD_CX_AND,
+    VD_CX_OR,
+    VD_CX_ATTR,  /* left REL right, both contexts' parts */
+    VD_CX_NAMES, /* left in the set `arg` (first word in BITMAPS) for EQ, not in it for NE */
+};
+
+enum vd_pdb_node_rel { VD_REL_EQ = 1, VD_REL_NE, VD_REL_DOM, VD_REL_DOMBY, VD_REL_INCOMP };
+
+/* Parts of a context; source 1, target 2, third (validatetrans) 3. */
+enum vd_pdb_node_part {
+    VD_PART_U1 = 1,
+    VD_PART_U2,
+    VD_PART_U3,
+    VD_PART_R1,
+    VD_PART_R2,
+    VD_PART_R3,
+    VD_PART_T1,
+    VD_PART_T2,
+    VD_PART_T3,
+    VD_PART_L1,
+    VD_PART_L2,
+    VD_PART_H1,
+    VD_PART_H2,
+};
+
+struct vd_pdb_node {
+    uint8_t op;
+    uint8_t rel;
+    uint8_t left;
+    uint8_t right; /* 0 for VD_CX_NAMES */
+    uint32_t arg;
+};
+
+/* What one conditional rule adds to a leaf while its branch is in force. */
+struct vd_pdb_cond_rule {
+    uint32_t cond_first, cond_count; /* rows of COND_NODES: the expression, postfix */
+    uint32_t branch;                 /* 1: while it is true, 0: while it is false */
+    uint32_t allowed, auditallow, dontaudit;
+};
+
+enum vd_pdb_cond_op {
+    VD_COND_BOOL = 1,
+    VD_COND_NOT,
+    VD_COND_OR,
+    VD_COND_AND,
+    VD_COND_XOR,
+    VD_COND_EQ,
+    VD_COND_NEQ,
+};
+
+struct vd_pdb_cond_node {
+    uint32_t op;
+    uint32_t value; /* VD_COND_BOOL: row of BOOLS */
+};
+
+_Static_assert(sizeof(struct vd_pdb_header) == VD_PDB_HEADER_SIZE, "header");
+_Static_assert(sizeof(struct vd_pdb_class) == 32, "class");
+_Static_assert(sizeof(struct vd_pdb_type) == 16, "type");
+_Static_assert(sizeof(struct vd_pdb_role) == 16, "role");
+_Static_assert(sizeof(struct vd_pdb_user) == 24, "user");
+_Static_assert(sizeof(struct vd_pdb_symbol) == 16, "symbol");
+_Static_assert(sizeof(struct vd_pdb_leaf) == 32, "leaf");
+_Static_assert(sizeof(struct vd_pdb_slot) == 16, "slot");
+_Static_assert(sizeof(struct vd_pdb_node) == 8, "node");
+_Static_assert(sizeof(struct vd_pdb_cond_rule) == 24, "conditional rule");
+
+#endif
