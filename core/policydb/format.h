@@ -8,9 +8,12 @@
  * value. Every reader checks each offset again, so that a damaged blob in the
  * map gives "deny", never a wrong read.
  *
- * All sections start at a multiple of 8 and lie in the order of their numbers.
- * Numbers of symbols (types, roles, …) start at 1; row 0 of their tables is
- * zero. Names are offsets into VD_PDB_STRINGS, NUL-terminated.
+ * The sections follow the header in the order of their numbers, each at the next
+ * multiple of 8; the padding between them is zero, and the blob's size is a
+ * multiple of 8. Numbers of symbols (types, roles, …) start at 1; row 0 of their
+ * tables is zero. Names are offsets into VD_PDB_STRINGS, NUL-terminated, 1 to
+ * 255 bytes of visible ASCII without ':'; offset 0 is the empty string and means
+ * that a number is not used. Role 1 is object_r, the role of objects.
  *
  * Type enforcement is a trie whose pages are shared: TE_ROOT[(stype * classes)
  * + class] names a row, TE_ROWS[row * blocks + ttype / 64] a block,
@@ -26,6 +29,9 @@
 #define VD_CORE_POLICYDB_FORMAT_H
 
 #include "core/abi/context.h"
+#include "core/base/htab.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the blob is read in place");
 
 #define VD_PDB_MAGIC        "VDPOLICY" /* 8 bytes, no NUL */
 #define VD_PDB_VERSION      1u
@@ -39,7 +45,12 @@
 #define VD_PDB_MAX_USERS    65536u
 #define VD_PDB_MAX_SENS     1024u
 #define VD_PDB_MAX_NODES    4096u /* constraint nodes of one class */
-#define VD_PDB_MAX_DEPTH    16u   /* of a constraint's value stack */
+#define VD_PDB_MAX_DEPTH    16u   /* of a constraint's or condition's value stack */
+#define VD_PDB_MAX_COND     256u  /* nodes of one condition */
+#define VD_PDB_MAX_BOOLS    4096u
+#define VD_PDB_MAX_BOUNDS   3u   /* steps from a type to its outermost bounding type */
+#define VD_PDB_MAX_NAME     255u /* bytes, without the NUL */
+#define VD_PDB_ROLE_OBJECT  1u   /* object_r */
 #define VD_PDB_BLOCK_TYPES  64u
 #define VD_PDB_BUCKET_SLOTS 8u
 
@@ -60,7 +71,7 @@ enum vd_pdb_section {
     VD_PDB_BOOLS,       /* struct vd_pdb_bool */
     VD_PDB_SYMBOLS,     /* struct vd_pdb_symbol, sorted by (kind, name) */
     VD_PDB_BITMAPS,     /* u64 words, pool */
-    VD_PDB_LEVELS,      /* struct vd_mls_level, pool */
+    VD_PDB_LEVELS,      /* struct vd_mls_level, pool; empty without MLS */
     VD_PDB_CONTEXTS,    /* struct vd_context, pool */
     VD_PDB_INITIAL,     /* struct vd_pdb_initial: initial contexts by name */
     VD_PDB_TE_ROOT,     /* u32 row */
@@ -110,11 +121,33 @@ struct vd_pdb_class {
     uint32_t node_count;
     uint32_t vtrans_first; /* row of NODES: validatetrans */
     uint32_t vtrans_count;
-    uint32_t flags; /* defaults of new objects: 0 */
+    uint32_t flags;      /* VD_PDB_CLASS_…, defaults of new objects */
+    uint32_t role_perms; /* need a role allow where the roles differ: transition, dyntransition */
+    uint32_t reserved;
 };
 
-#define VD_PDB_CLASS_PROCESS (1u << 0) /* role allow governs transition, dyntransition */
-#define VD_PDB_CLASS_SOCKET  (1u << 1) /* new objects take the creator's context */
+#define VD_PDB_CLASS_PROCESS (1u << 0) /* "process": a new one keeps the source's role and type */
+#define VD_PDB_CLASS_SOCKET  (1u << 1) /* new objects take the creator's role, type and range */
+
+/* default_user, default_role, default_type: 0 none, 1 source, 2 target; in the class's flags. */
+#define VD_PDB_DEFAULT_SOURCE    1u
+#define VD_PDB_DEFAULT_TARGET    2u
+#define VD_PDB_CLASS_USER_SHIFT  4u  /* 2 bits */
+#define VD_PDB_CLASS_ROLE_SHIFT  6u  /* 2 bits */
+#define VD_PDB_CLASS_TYPE_SHIFT  8u  /* 2 bits */
+#define VD_PDB_CLASS_RANGE_SHIFT 10u /* 3 bits: enum vd_pdb_default_range */
+#define VD_PDB_CLASS_FLAGS_ALL   0x1ff3u
+
+enum vd_pdb_default_range {
+    VD_RANGE_NONE,
+    VD_RANGE_SOURCE_LOW,
+    VD_RANGE_SOURCE_HIGH,
+    VD_RANGE_SOURCE_BOTH,
+    VD_RANGE_TARGET_LOW,
+    VD_RANGE_TARGET_HIGH,
+    VD_RANGE_TARGET_BOTH,
+    VD_RANGE_GLBLUB, /* greatest lower bound of the lows, least upper bound of the highs */
+};
 
 #define VD_PDB_TYPE_ATTRIBUTE  (1u << 0)
 #define VD_PDB_TYPE_PERMISSIVE (1u << 1)
@@ -174,6 +207,7 @@ struct vd_pdb_initial {
     uint32_t context; /* row of CONTEXTS */
 };
 
+/* Leaf 0: nothing allowed, auditdeny and base_auditdeny all ones, no rule. */
 struct vd_pdb_leaf {
     uint32_t allowed;
     uint32_t auditallow;
@@ -205,28 +239,41 @@ VD_INLINE uint64_t vd_pdb_trans_key(uint32_t kind, uint32_t source, uint32_t tar
            (uint64_t)(source & 0xfffff) << 20 | (uint64_t)(target & 0xfffff);
 }
 
+/* The bucket of a key: 8 slots at 8 * bucket, used ones first; a full bucket needs more buckets. */
+VD_INLINE uint32_t vd_pdb_trans_bucket(uint64_t key, uint32_t buckets)
+{
+    return (uint32_t)(vd_hash_mix(key) >> 32) & (buckets - 1);
+}
+
 struct vd_pdb_range {
     uint32_t low, high; /* rows of LEVELS */
 };
 
 /*
  * A constraint is a postfix program over a stack of truth values, kept as the
- * bits of one word. A class's constraints stand one after another, each ended
- * by VD_CX_END, which takes the top value away and, if it is false, removes the
- * permissions `arg`. (MLS constraints are constraints.)
+ * bits of one word. A class's constraints stand one after another. Each begins
+ * with VD_CX_BEGIN, by which the engine passes over a constraint none of whose
+ * permissions `arg` is allowed anyway, and ends with VD_CX_END, which takes the
+ * top value away and, if it is false, removes the permissions `arg`. MLS
+ * constraints are constraints. For validatetrans `arg` is 0 in both.
  */
 enum vd_pdb_node_op {
-    VD_CX_END = 1, /* arg: permissions that the constraint guards; from: see below */
+    VD_CX_END = 1, /* arg: permissions that the constraint guards */
     VD_CX_NOT,
     VD_CX_AND,
     VD_CX_OR,
     VD_CX_ATTR,  /* left REL right, both contexts' parts */
     VD_CX_NAMES, /* left in the set `arg` (first word in BITMAPS) for EQ, not in it for NE */
+    VD_CX_BEGIN, /* arg as in END; left + 256 * right: nodes up to and with END */
 };
 
 enum vd_pdb_node_rel { VD_REL_EQ = 1, VD_REL_NE, VD_REL_DOM, VD_REL_DOMBY, VD_REL_INCOMP };
 
-/* Parts of a context; source 1, target 2, third (validatetrans) 3. */
+/*
+ * Parts of a context; source 1, target 2, third (validatetrans) 3. VD_CX_ATTR
+ * takes the pairs U1 U2, T1 T2 (EQ, NE), R1 R2, L1 L2, L1 H2, H1 L2, H1 H2,
+ * L1 H1, L2 H2 (every relation), in this order; VD_CX_NAMES users, roles, types.
+ */
 enum vd_pdb_node_part {
     VD_PART_U1 = 1,
     VD_PART_U2,
@@ -245,9 +292,9 @@ enum vd_pdb_node_part {
 
 struct vd_pdb_node {
     uint8_t op;
-    uint8_t rel;
+    uint8_t rel; /* enum vd_pdb_node_rel; 0 where the operation has none, as the others */
     uint8_t left;
-    uint8_t right; /* 0 for VD_CX_NAMES */
+    uint8_t right;
     uint32_t arg;
 };
 
@@ -274,7 +321,7 @@ struct vd_pdb_cond_node {
 };
 
 _Static_assert(sizeof(struct vd_pdb_header) == VD_PDB_HEADER_SIZE, "header");
-_Static_assert(sizeof(struct vd_pdb_class) == 32, "class");
+_Static_assert(sizeof(struct vd_pdb_class) == 40, "class");
 _Static_assert(sizeof(struct vd_pdb_type) == 16, "type");
 _Static_assert(sizeof(struct vd_pdb_role) == 16, "role");
 _Static_assert(sizeof(struct vd_pdb_user) == 24, "user");
