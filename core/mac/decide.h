@@ -1,11 +1,152 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The full decision: what `source` may do to `target` as an object of `class`.
+ *
+ * In this order, as SELinux's context_struct_compute_av: type enforcement,
+ * constraints (MLS ones included), role allow for a process that changes its
+ * role, type bounds. A permission stays only if no layer takes it away.
  */
 #ifndef VD_CORE_MAC_DECIDE_H
 #define VD_CORE_MAC_DECIDE_H
 
+#include "core/mac/constraint.h"
 #include "core/mac/mac.h"
+#include "core/mac/te.h"
+
+/* Large pieces that appear several times: one BPF function instead of copies. */
+#ifdef __BPF__
+#define VD_MAC_PART static __attribute__((noinline, unused))
+#else
+#define VD_MAC_PART VD_INLINE
+#endif
+
+/* The mask of a class's permissions. */
+VD_INLINE uint32_t vd_class_perms(const struct vd_pdb_class *class)
+{
+    return class->perm_count >= VD_PDB_MAX_PERMS ? UINT32_MAX : (1u << class->perm_count) - 1;
+}
+
+/* One question: the types are given apart, since type bounds ask about others. */
+struct vd_question {
+    struct vd_cx cx;
+    uint32_t class;
+    uint32_t te;         /* answers: what type enforcement allows, */
+    uint32_t constraint; /* what is left after constraints, */
+    uint32_t role;       /* and after role allow */
+};
+
+/* Answers for the types in `q->cx`; false if the policy has no such types or class. */
+VD_MAC_PART bool vd_decide_types(struct vd_question *q)
+{
+    struct vd_cx *cx = &q->cx;
+    const struct vd_pdb_leaf *leaf =
+        vd_te_leaf(&cx->db, cx->source_type, cx->target_type, q->class);
+    const struct vd_pdb_class *row = vd_pdb_row(&cx->db, VD_PDB_CLASSES, q->class, sizeof(*row));
+
+    q->te = q->constraint = q->role = 0;
+    if (leaf == NULL || row == NULL)
+        return false;
+    q->te = leaf->allowed & vd_class_perms(row);
+    cx->allowed = q->te;
+    if (row->node_count != 0 && cx->allowed != 0)
+        vd_cx_run(cx, row->node_first, row->node_count);
+    q->constraint = cx->allowed;
+    q->role = cx->allowed;
+    if ((q->role & row->role_perms) != 0 && cx->source->role != cx->target->role &&
+        !vd_rbac_allows(&cx->db, cx->source->role, cx->target->role))
+        q->role &= ~row->role_perms;
+    return true;
+}
+
+/*
+ * What the types that bound the source's type, step by step, leave of
+ * `allowed`. A chain longer than VD_PDB_MAX_BOUNDS leaves nothing.
+ */
+VD_INLINE uint32_t vd_decide_bounds(struct vd_question *q, uint32_t allowed)
+{
+    for (uint32_t i = 0; i <= VD_PDB_MAX_BOUNDS; i++) {
+        const struct vd_pdb_type *source = vd_te_type(&q->cx.db, q->cx.source_type);
+        const struct vd_pdb_type *target = vd_te_type(&q->cx.db, q->cx.target_type);
+        if (source == NULL || target == NULL)
+            return 0;
+        if (source->bounds == 0)
+            return allowed;
+        q->cx.source_type = source->bounds;
+        if (target->bounds != 0)
+            q->cx.target_type = target->bounds;
+        if (i == VD_PDB_MAX_BOUNDS || !vd_decide_types(q))
+            return 0;
+        allowed &= q->role;
+    }
+    return 0;
+}
+
+/* True if the user and the role are numbers of the policy. */
+VD_INLINE bool vd_decide_known(const struct vd_pdb_header *head, const struct vd_context *context)
+{
+    return context->user != 0 && context->user < head->users && context->role != 0 &&
+           context->role < head->roles;
+}
+
+/*
+ * The body of vd_mac_decide, for the host and for BPF, where it is to be called
+ * from one place (kernel/bpf/mac_decide.bpf.h) so that the verifier walks it once.
+ */
+VD_INLINE void vd_decide(const struct vd_policydb *db, const struct vd_context *source,
+                         const struct vd_context *target, uint32_t class, struct vd_decision *ret)
+{
+    const struct vd_pdb_header *head = vd_pdb_head(db);
+    const struct vd_pdb_class *row = vd_pdb_row(db, VD_PDB_CLASSES, class, sizeof(*row));
+    const struct vd_pdb_type *type = vd_te_type(db, source->type);
+    const struct vd_pdb_leaf *leaf = vd_te_leaf(db, source->type, target->type, class);
+    struct vd_question q = {.cx = {.db = *db,
+                                   .source = source,
+                                   .target = target,
+                                   .source_type = source->type,
+                                   .target_type = target->type},
+                            .class = class};
+    uint32_t perms, te, constraint, role, bounds;
+
+    *ret = (struct vd_decision){.auditdeny = UINT32_MAX, .without_te = UINT32_MAX};
+    if (head == NULL || row == NULL || type == NULL || leaf == NULL ||
+        !vd_decide_known(head, source) || !vd_decide_known(head, target) || !vd_decide_types(&q))
+        return;
+    perms = vd_class_perms(row);
+    te = q.te;
+    constraint = q.constraint;
+    role = q.role;
+    bounds = type->bounds != 0 ? vd_decide_bounds(&q, role) : role;
+    ret->allowed = bounds;
+    ret->auditallow = leaf->auditallow & perms;
+    ret->auditdeny = leaf->auditdeny;
+    ret->flags = (type->flags & VD_PDB_TYPE_PERMISSIVE) != 0 ? VD_DECISION_PERMISSIVE : 0;
+    ret->without_te = perms & ~te;
+    ret->without_constraint = te & ~constraint;
+    ret->without_role = constraint & ~role;
+    ret->without_bounds = role & ~bounds;
+}
+
+/*
+ * True if `object` may be relabelled from `old` to `new` by `process`, as far as
+ * the class's validatetrans rules say.
+ */
+VD_INLINE bool vd_decide_validatetrans(const struct vd_policydb *db, const struct vd_context *old,
+                                       const struct vd_context *new,
+                                       const struct vd_context *process, uint32_t class)
+{
+    const struct vd_pdb_class *row = vd_pdb_row(db, VD_PDB_CLASSES, class, sizeof(*row));
+    struct vd_cx cx = {.db = *db,
+                       .source = old,
+                       .target = new,
+                       .third = process,
+                       .source_type = old->type,
+                       .target_type = new->type};
+
+    if (row == NULL || class == 0)
+        return false;
+    vd_cx_run(&cx, row->vtrans_first, row->vtrans_count);
+    return cx.failed == 0;
+}
 
 #ifndef __VMLINUX_H__
 /*
@@ -15,6 +156,11 @@
  */
 void vd_mac_decide(const struct vd_policydb *db, const struct vd_context *source,
                    const struct vd_context *target, uint32_t class, struct vd_decision *ret);
+
+/* vd_decide_validatetrans as a function. */
+bool vd_mac_validatetrans(const struct vd_policydb *db, const struct vd_context *old,
+                          const struct vd_context *new, const struct vd_context *process,
+                          uint32_t class);
 #endif
 
 #endif

@@ -223,7 +223,7 @@ enum vd_pdb_trans_kind {
     VD_TRANS_MEMBER,   /* type_member → type */
     VD_TRANS_CHANGE,   /* type_change → type */
     VD_TRANS_ROLE,     /* role_transition (role, type, class) → role */
-    VD_TRANS_RANGE,    /* range_transition → row of RANGES */
+    VD_TRANS_RANGE,    /* range_transition → row of RANGES + 1: 0 means no rule */
 };
 
 struct vd_pdb_slot {

@@ -26,13 +26,16 @@ struct vd_policydb {
  * `len` (constant) bytes at `offset`, or NULL if they are not all inside.
  * The only way to reach the blob; cost: one comparison.
  */
-VD_INLINE const void *vd_pdb_at(const struct vd_policydb *db, uint32_t offset, uint32_t len)
+VD_INLINE const void *vd_pdb_at(const struct vd_policydb *db, uint64_t offset, uint32_t len)
 {
 #ifdef __BPF__
-    /* Keeps the compiler from moving arithmetic past the check that the verifier needs. */
+    /*
+     * The verifier must see the very register that was compared being added:
+     * this keeps the compiler from computing the sum in another way.
+     */
     __asm__ volatile("" : "+r"(offset));
 #endif
-    if (offset > db->size - len)
+    if (offset > (uint64_t)(db->size - len))
         return NULL;
     return db->base + offset;
 }
@@ -47,7 +50,21 @@ VD_INLINE const void *vd_pdb_row(const struct vd_policydb *db, enum vd_pdb_secti
 
     if (row == NULL || index >= row->count)
         return NULL;
-    return vd_pdb_at(db, row->offset + index * row_size, row_size);
+    return vd_pdb_at(db, row->offset + (uint64_t)index * row_size, row_size);
+}
+
+/* The header, NULL if the blob is too short to have one. */
+VD_INLINE const struct vd_pdb_header *vd_pdb_head(const struct vd_policydb *db)
+{
+    return vd_pdb_at(db, 0, sizeof(struct vd_pdb_header));
+}
+
+/* Bit `bit` of the set whose first word is row `first` of BITMAPS; false outside. */
+VD_INLINE bool vd_pdb_bit(const struct vd_policydb *db, uint32_t first, uint32_t bit)
+{
+    const uint64_t *word = vd_pdb_row(db, VD_PDB_BITMAPS, first + bit / 64, sizeof(*word));
+
+    return word != NULL && (*word >> (bit % 64) & 1) != 0;
 }
 
 #ifndef __VMLINUX_H__
