@@ -5,7 +5,6 @@
  * turn a loop into a call to the function it stands in.
  */
 #include "bootloader/libc/string.h"
-#include "bootloader/mbedtls/config.h"
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t size)
 {
@@ -71,12 +70,4 @@ char *strchr(const char *s, int c)
             return NULL;
     }
     return (char *)s;
-}
-
-int vd_mbedtls_snprintf(char *buffer, size_t size, const char *format, ...)
-{
-    (void)format;
-    if (size > 0)
-        buffer[0] = '\0';
-    return -1;
 }

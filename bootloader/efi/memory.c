@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "bootloader/efi/efi.h"
 #include "bootloader/mbedtls/config.h"
-#include "core/base/mem.h"
 
 /* The one global: the interface of calloc has no place for a context. */
 static struct efi_boot_services *pool;
@@ -34,13 +33,6 @@ void vd_mbedtls_free(void *memory)
 {
     if (memory)
         pool->free_pool(memory);
-}
-
-void mbedtls_platform_zeroize(void *memory, size_t size);
-
-void mbedtls_platform_zeroize(void *memory, size_t size)
-{
-    vd_wipe(memory, size);
 }
 
 static size_t pages_of(size_t size)

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "bootloader/forbidden.h"
+#include "bootloader/crypto_mbedtls.h"
+#include "core/boot/sigdb.h"
+
+/* What a thing is called in the database. */
+struct names {
+    const uint8_t *bytes[VD_SIGDB_X509_SHA512 + 1]; /* by enum vd_sigdb_type; NULL: no such name */
+    size_t size[VD_SIGDB_X509_SHA512 + 1];
+    uint8_t tbs[3][VD_CRYPTO_HASH_MAX_BYTES];
+};
+
+static void name(struct names *names, enum vd_sigdb_type type, const uint8_t *bytes, size_t size)
+{
+    names->bytes[type] = bytes;
+    names->size[type] = size;
+}
+
+static vd_status name_certificate(const struct vd_span *certificate, struct names *names)
+{
+    static const struct {
+        enum vd_sigdb_type type;
+        enum vd_crypto_hash hash;
+    } digests[] = {
+        {VD_SIGDB_X509_SHA256, VD_CRYPTO_SHA256},
+        {VD_SIGDB_X509_SHA384, VD_CRYPTO_SHA384},
+        {VD_SIGDB_X509_SHA512, VD_CRYPTO_SHA512},
+    };
+    struct vd_span tbs;
+
+    name(names, VD_SIGDB_X509, certificate->data, certificate->size);
+    VD_TRY(vd_crypto_certificate_tbs(certificate, &tbs));
+    for (size_t i = 0; i < VD_COUNT(digests); i++) {
+        VD_TRY(vd_crypto_hash(digests[i].hash, tbs.data, tbs.size, names->tbs[i]));
+        name(names, digests[i].type, names->tbs[i], vd_crypto_hash_size(digests[i].hash));
+    }
+    return VD_OK;
+}
+
+vd_status vd_forbidden_check_form(const struct vd_span *dbx, struct vd_diag *diag)
+{
+    struct vd_sigdb db;
+    struct vd_sigdb_entry entry;
+    vd_status status;
+
+    vd_sigdb_init(&db, dbx->data, dbx->size);
+    do {
+        status = vd_sigdb_next(&db, &entry, diag);
+    } while (status == VD_OK);
+    return status == VD_E_NOT_FOUND ? VD_OK : status;
+}
+
+vd_status vd_forbidden(void *ctx, enum vd_boot_forbidden_kind kind, const struct vd_span *thing)
+{
+    const struct vd_span *dbx = ctx;
+    struct names names = {};
+    struct vd_sigdb db;
+    struct vd_sigdb_entry entry;
+    vd_status status;
+
+    if (dbx->size == 0)
+        return VD_OK;
+    if (kind == VD_BOOT_FORBIDDEN_CERTIFICATE)
+        VD_TRY(name_certificate(thing, &names));
+    else
+        name(&names, VD_SIGDB_SHA256, thing->data, thing->size);
+    vd_sigdb_init(&db, dbx->data, dbx->size);
+    while ((status = vd_sigdb_next(&db, &entry, NULL)) == VD_OK) {
+        const uint8_t *own = names.bytes[entry.type];
+        if (own && names.size[entry.type] == entry.size &&
+            __builtin_memcmp(own, entry.data, entry.size) == 0)
+            return VD_E_REVOKED;
+    }
+    return status == VD_E_NOT_FOUND ? VD_OK : status;
+}
