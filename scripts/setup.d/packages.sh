@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# The distribution's packages. A row: package, or alternatives a|b of which the
+# first that the distribution knows is taken; then what it is for.
+
+packages_table() {
+    cat <<'TABLE'
+gcc             the compiler
+libc6-dev       C library, headers and static
+make            the front of the build
+meson           the build
+ninja-build     the build
+pkg-config|pkgconf libraries' flags
+clang           BPF programs, bootloader, fuzzers
+lld             bootloader's linker
+llvm            object tools
+clang-format    make check
+libclang-rt-14-dev|libclang-rt-19-dev|libclang-rt-dev fuzzers' runtime
+python3         scripts
+git             source listing of make check
+ca-certificates apt over TLS
+libbpf-dev      BPF loader
+bpftool|linux-tools-common skeletons of BPF programs
+libelf-dev      libbpf's own need
+zlib1g-dev      libbpf's own need
+libssl-dev      cryptography
+libjansson-dev  JSON
+libsmartcols-dev tables
+libtss2-dev     TPM marshalling and transports
+libsepol-dev    tests: the peer of the decision engine
+checkpolicy     tests: the peer of the policy compiler
+swtpm           tests and VM: TPM
+swtpm-tools     tests and VM: TPM
+tpm2-tools      tests: second opinion on quotes
+qemu-system-x86 the VM
+ovmf            the VM's firmware
+mtools          EFI system partition
+dosfstools      EFI system partition
+sbsigntool      Secure Boot signatures
+cpio            initrd
+zstd            kernel images
+xz-utils        kernel modules
+lz4             kernel images
+busybox-static  the image's shell
+dpkg-dev        source packages
+python3-cryptography firmware variables
+python3-pefile  firmware variables
+file            inspection
+libzstd-dev     static libelf's own need
+perl            OpenSSL's build
+bzip2           source archives
+TABLE
+}
+
+require_apt() {
+    if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
+        return
+    fi
+    {
+        echo "This system has no apt. Veridian needs, by the names of Debian's packages:"
+        packages_table | sed 's/^/  /'
+        echo "and OpenSSL 3.5 or newer, the source of mbedTLS 3.6, and a kernel with BPF LSM for the VM."
+    } >&2
+    exit 3
+}
+
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# True if one of the alternatives a|b is installed.
+any_installed() {
+    for alternative in $(echo "$1" | tr '|' ' '); do
+        if is_installed "$alternative"; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+missing_packages() {
+    packages_table | while read -r names _; do
+        any_installed "$names" || echo "$names"
+    done
+}
+
+check_packages() {
+    for names in $(missing_packages); do
+        note_missing "package $names"
+    done
+}
+
+has_candidate() {
+    apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
+}
+
+# The first of the alternatives that apt can install.
+choose_package() {
+    for alternative in $(echo "$1" | tr '|' ' '); do
+        if has_candidate "$alternative"; then
+            echo "$alternative"
+            return
+        fi
+    done
+    die "apt knows none of: $1"
+}
+
+install_packages() {
+    missing=$(missing_packages)
+    if [ -z "$missing" ]; then
+        return
+    fi
+    say "installing packages: $(echo $missing)"
+    as_root apt-get update -q
+    chosen=
+    for names in $missing; do
+        chosen="$chosen $(choose_package "$names")"
+    done
+    # shellcheck disable=SC2086
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $chosen
+}
