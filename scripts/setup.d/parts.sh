@@ -123,7 +123,8 @@ make_virt_fw() {
 #!/bin/sh
 dir=$(dirname "$(dirname "$(readlink -f "$0")")")
 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$dir/usr/lib/python3/dist-packages exec /usr/bin/python3 -c \
-    'import sys; from virt.firmware.vars import main; sys.exit(main())' "$@"
+    'import sys, importlib.resources as r; sys.modules.setdefault("importlib_resources", r)
+from virt.firmware.vars import main; sys.exit(main())' "$@"
 WRAPPER
     chmod 755 "$1/bin/virt-fw-vars"
     "$1/bin/virt-fw-vars" --help >/dev/null || die "virt-fw-vars does not run"
