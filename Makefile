@@ -40,8 +40,8 @@ test-sanitize: configure ## the unit tests under the address and undefined-behav
 bench: build ## benchmarks into build/bench.jsonl; ONLY=NAME for one
 	scripts/run-bench --build $(BUILD) $(if $(ONLY),--only $(ONLY))
 
-fuzz: configure ## libFuzzer over every parser; TARGET=x, SECONDS=n
-	scripts/run-fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET)) -- $(MESON_ARGS)
+fuzz: configure ## libFuzzer over every parser; TARGET=x, SECONDS=n, GROW=1
+	scripts/run-fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET)) $(if $(GROW),--grow) -- $(MESON_ARGS)
 
 check: build ## style, layers, sizes, analyzers, every --help
 	scripts/check --build $(BUILD)
