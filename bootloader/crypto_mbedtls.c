@@ -50,6 +50,23 @@ vd_status vd_crypto_hash(enum vd_crypto_hash hash, const void *data, size_t size
     return result == 0 ? VD_OK : VD_E_BUG;
 }
 
+vd_status vd_crypto_sha256_pieces(const struct vd_span *piece, size_t count, uint8_t ret[32])
+{
+    mbedtls_sha256_context sha256;
+    int result;
+
+    mbedtls_sha256_init(&sha256);
+    result = mbedtls_sha256_starts(&sha256, 0);
+    for (size_t i = 0; i < count && result == 0; i++) {
+        if (piece[i].size > 0)
+            result = mbedtls_sha256_update(&sha256, piece[i].data, piece[i].size);
+    }
+    if (result == 0)
+        result = mbedtls_sha256_finish(&sha256, ret);
+    mbedtls_sha256_free(&sha256);
+    return result == 0 ? VD_OK : VD_E_BUG;
+}
+
 vd_status vd_crypto_certificate_tbs(const struct vd_span *certificate, struct vd_span *ret)
 {
     unsigned char *pos = (unsigned char *)certificate->data;

@@ -32,6 +32,9 @@ size_t vd_crypto_hash_size(enum vd_crypto_hash hash);
 /* Hashes `size` bytes; `ret` has room for vd_crypto_hash_size(hash). */
 vd_status vd_crypto_hash(enum vd_crypto_hash hash, const void *data, size_t size, uint8_t *ret);
 
+/* SHA-256 of `count` pieces one after another. */
+vd_status vd_crypto_sha256_pieces(const struct vd_span *piece, size_t count, uint8_t ret[32]);
+
 /*
  * Lends the part of a DER certificate that its issuer signed
  * (TBSCertificate). VD_E_INVALID for what is not one certificate.

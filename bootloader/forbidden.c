@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "bootloader/forbidden.h"
 #include "bootloader/crypto_mbedtls.h"
+#include "core/boot/pe.h"
 #include "core/boot/sigdb.h"
 
 /* What a thing is called in the database. */
@@ -72,4 +73,24 @@ vd_status vd_forbidden(void *ctx, enum vd_boot_forbidden_kind kind, const struct
             return VD_E_REVOKED;
     }
     return status == VD_E_NOT_FOUND ? VD_OK : status;
+}
+
+vd_status vd_forbidden_program(const struct vd_span *dbx, const struct vd_span *program,
+                               struct vd_diag *diag)
+{
+    struct vd_pe pe;
+    struct vd_pe_hashed hashed;
+    uint8_t digest[VD_IMAGE_DIGEST_SIZE];
+    struct vd_span thing = {.data = digest, .size = sizeof(digest)};
+
+    if (dbx->size == 0)
+        return VD_OK;
+    VD_TRY(vd_pe_parse(program->data, program->size, &pe, diag));
+    VD_TRY(vd_pe_hashed(&pe, &hashed));
+    VD_TRY(vd_crypto_sha256_pieces(hashed.piece, hashed.count, digest));
+    vd_status status = vd_forbidden((void *)dbx, VD_BOOT_FORBIDDEN_SHA256, &thing);
+    if (status == VD_E_REVOKED)
+        return vd_diag_fail(diag, status,
+                            "the kernel's Authenticode digest is on the forbidden list");
+    return status;
 }

@@ -21,4 +21,13 @@ vd_status vd_forbidden_check_form(const struct vd_span *dbx, struct vd_diag *dia
  */
 vd_status vd_forbidden(void *ctx, enum vd_boot_forbidden_kind kind, const struct vd_span *thing);
 
+/*
+ * Looks an EFI program up by the digest that firmware uses for it, Authenticode's
+ * (dbx lists published by vendors hold those). VD_E_REVOKED: forbidden;
+ * VD_E_INVALID or another input status: not a PE file. Costs nothing where dbx
+ * is empty, else one pass over the file.
+ */
+vd_status vd_forbidden_program(const struct vd_span *dbx, const struct vd_span *program,
+                               struct vd_diag *diag);
+
 #endif

@@ -112,7 +112,7 @@ struct efi_tcg2_event {
 } __attribute__((packed));
 #define EFI_TCG2_EVENT_HEADER_SIZE    14u
 #define EFI_TCG2_EVENT_HEADER_VERSION 1u
-#define EFI_TCG2_PE_COFF_IMAGE        0x10ull
+#define EFI_TCG2_LOG_CRYPTO_AGILE     0x02u
 
 struct efi_tcg2 {
     efi_status(EFIAPI *get_capability)(struct efi_tcg2 *self, struct efi_tcg2_capability *ret);
