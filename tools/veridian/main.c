@@ -4,6 +4,9 @@
 static const struct vd_cli_command *const areas[] = {
     &vd_area_help,
     &vd_area_completion,
+#ifdef VD_AREA_BOOT
+    &vd_area_boot,
+#endif
     NULL,
 };
 
