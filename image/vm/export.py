@@ -3,7 +3,8 @@
 
 The guest writes `hello\\n`; the host answers `nonce HEX\\n` (an empty HEX where
 there is none); at its end the guest writes a ustar stream of regular files.
-The guest may be hostile: names are reduced to plain ones, sizes are bounded.
+The guest may be hostile: a name is a plain one, or one folder and a plain one;
+everything else is left out; sizes are bounded.
 """
 import io
 import os
@@ -38,20 +39,23 @@ class Channel:
             return found
         with tarfile.open(fileobj=io.BytesIO(bytes(self.data)), mode="r:", ignore_zeros=False) as tar:
             for member in tar:
-                if member.isreg() and safe_name(member.name) and len(found) < MAX_FILES:
-                    found[os.path.basename(member.name)] = tar.extractfile(member).read()
+                name = safe_name(member.name)
+                if member.isreg() and name and len(found) < MAX_FILES:
+                    found[name] = tar.extractfile(member).read()
         return found
 
 
 def safe_name(name):
-    base = os.path.basename(name)
-    return base not in ("", ".", "..") and base.isprintable() and "\0" not in base
+    """The name relative to the export folder; None for one that is not plain."""
+    parts = [part for part in name.split("/") if part != "."]
+    plain = all(part not in ("", "..") and part.isprintable() for part in parts)
+    return "/".join(parts) if plain and 1 <= len(parts) <= 2 else None
 
 
 def store(files, directory):
-    os.makedirs(directory, exist_ok=True)
     for name, data in files.items():
         path = os.path.join(directory, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path + ".new", "wb") as f:
             f.write(data)
         os.replace(path + ".new", path)

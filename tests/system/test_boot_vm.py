@@ -25,10 +25,10 @@ case "$(busybox cat /proc/cmdline)" in
     exec 3<>/dev/ttyS1
     echo hello >&3
     read -r nonce <&3
-    busybox mkdir /out
-    echo "$nonce" >/out/answer.txt
+    busybox mkdir -p /out/log
+    echo "$nonce" >/out/log/answer.txt
     echo log >/out/eventlog.bin
-    busybox tar -c -C / -f - out >&3
+    busybox tar -c -C /out -f - . >&3
     echo "VERIDIAN: ready" ;;
 *end=refused*) echo "VERIDIAN: refused digest-kernel at byte 144" ;;
 *end=panic*) exit 1 ;;
@@ -88,7 +88,7 @@ def export_and_nonce(tap, work):
                              "--event-log", f"{work}/log.bin")
     good = code == 0 and result.get("outcome") == "ready"
     tap.check("boot_vm_ready", good, f"{code} {result} {err}")
-    answer = open(f"{work}/out/answer.txt", encoding="utf-8").read() if good else ""
+    answer = open(f"{work}/out/log/answer.txt", encoding="utf-8").read() if good else ""
     tap.check("boot_vm_nonce_reaches_the_guest", answer == "nonce c0ffee\n", answer)
     tap.check("boot_vm_event_log", good and open(f"{work}/log.bin", "rb").read() == b"log\n")
 
