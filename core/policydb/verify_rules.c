@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "core/policydb/verify.h"
+
+/* Every index below `limit`, and the first `empty` of them 0. */
+static vd_status check_indexes(const struct vd_pdb_check *c, enum vd_pdb_section section,
+                               uint32_t limit, uint32_t empty)
+{
+    const uint32_t *rows = vd_pdb_rows(c, section);
+
+    for (uint32_t i = 0; i < vd_pdb_rows_count(c, section); i++) {
+        if (rows[i] >= limit)
+            return vd_pdb_bad(c, section, i, VD_E_RANGE, "points outside the next table");
+        if (i < empty && rows[i] != 0)
+            return vd_pdb_bad(c, section, i, VD_E_RANGE, "the empty row is not empty");
+    }
+    return VD_OK;
+}
+
+/* Leaf 0 is empty; a leaf's conditional rules follow those of the leaf before. */
+static vd_status check_leaves(const struct vd_pdb_check *c)
+{
+    const struct vd_pdb_leaf *rows = vd_pdb_rows(c, VD_PDB_TE_LEAVES);
+    uint32_t next = 0;
+
+    for (uint32_t i = 0; i < vd_pdb_rows_count(c, VD_PDB_TE_LEAVES); i++) {
+        const struct vd_pdb_leaf *leaf = &rows[i];
+        if (i == 0 && (leaf->allowed != 0 || leaf->auditallow != 0 ||
+                       leaf->auditdeny != UINT32_MAX || leaf->cond_count != 0))
+            return vd_pdb_bad(c, VD_PDB_TE_LEAVES, i, VD_E_RANGE, "the empty leaf is not empty");
+        if (leaf->cond_count == 0) {
+            if (leaf->cond_first != 0 || leaf->allowed != leaf->base_allowed ||
+                leaf->auditallow != leaf->base_auditallow ||
+                leaf->auditdeny != leaf->base_auditdeny)
+                return vd_pdb_bad(c, VD_PDB_TE_LEAVES, i, VD_E_RANGE,
+                                  "a leaf without conditional rules differs from its base");
+            continue;
+        }
+        if (leaf->cond_first != next ||
+            !vd_pdb_span(c, VD_PDB_COND_RULES, leaf->cond_first, leaf->cond_count))
+            return vd_pdb_bad(c, VD_PDB_TE_LEAVES, i, VD_E_RANGE,
+                              "its conditional rules do not follow those of the leaf before");
+        next += leaf->cond_count;
+    }
+    if (next != vd_pdb_rows_count(c, VD_PDB_COND_RULES))
+        return vd_pdb_bad(c, VD_PDB_COND_RULES, next, VD_E_TRAILING,
+                          "conditional rules that belong to no leaf");
+    return VD_OK;
+}
+
+static vd_status check_trie(const struct vd_pdb_check *c)
+{
+    uint32_t rows = vd_pdb_rows_count(c, VD_PDB_TE_ROWS);
+    uint32_t blocks = vd_pdb_rows_count(c, VD_PDB_TE_BLOCKS);
+    uint32_t leaves = vd_pdb_rows_count(c, VD_PDB_TE_LEAVES);
+
+    if (rows == 0 || rows % c->head->blocks != 0)
+        return vd_pdb_bad(c, VD_PDB_TE_ROWS, 0, VD_E_RANGE, "not whole rows, at least one");
+    if (blocks == 0 || blocks % VD_PDB_BLOCK_TYPES != 0)
+        return vd_pdb_bad(c, VD_PDB_TE_BLOCKS, 0, VD_E_RANGE, "not whole blocks, at least one");
+    if (leaves == 0)
+        return vd_pdb_bad(c, VD_PDB_TE_LEAVES, 0, VD_E_RANGE, "no empty leaf");
+    VD_TRY(check_indexes(c, VD_PDB_TE_ROOT, rows / c->head->blocks, 0));
+    VD_TRY(check_indexes(c, VD_PDB_TE_ROWS, blocks / VD_PDB_BLOCK_TYPES, c->head->blocks));
+    VD_TRY(check_indexes(c, VD_PDB_TE_BLOCKS, leaves, VD_PDB_BLOCK_TYPES));
+    return check_leaves(c);
+}
+
+/* True if a used slot's key and value are numbers of the policy. */
+static bool slot_ok(const struct vd_pdb_check *c, const struct vd_pdb_slot *slot)
+{
+    uint32_t kind = (uint32_t)(slot->key >> 56);
+    uint32_t class = (uint32_t)(slot->key >> 40) & 0xffff;
+    uint32_t source = (uint32_t)(slot->key >> 20) & 0xfffff;
+    uint32_t target = (uint32_t)slot->key & 0xfffff;
+    uint32_t source_limit = kind == VD_TRANS_ROLE ? c->head->roles : c->head->types;
+
+    if (class == 0 || class >= c->head->classes || source == 0 || source >= source_limit ||
+        target == 0 || target >= c->head->types || slot->value == 0 || slot->reserved != 0)
+        return false;
+    switch (kind) {
+    case VD_TRANS_TYPE:
+    case VD_TRANS_MEMBER:
+    case VD_TRANS_CHANGE:
+        return slot->value < c->head->types;
+    case VD_TRANS_ROLE:
+        return slot->value < c->head->roles;
+    case VD_TRANS_RANGE:
+        return slot->value <= vd_pdb_rows_count(c, VD_PDB_RANGES);
+    default:
+        return false;
+    }
+}
+
+static vd_status check_bucket(const struct vd_pdb_check *c, uint32_t bucket)
+{
+    const struct vd_pdb_slot *rows = vd_pdb_rows(c, VD_PDB_TRANSITIONS);
+    uint32_t first = bucket * VD_PDB_BUCKET_SLOTS;
+    bool ended = false;
+
+    for (uint32_t i = first; i < first + VD_PDB_BUCKET_SLOTS; i++) {
+        if (rows[i].key == 0) {
+            ended = true;
+            if (rows[i].value != 0 || rows[i].reserved != 0)
+                return vd_pdb_bad(c, VD_PDB_TRANSITIONS, i, VD_E_RESERVED,
+                                  "a free slot is not zero");
+            continue;
+        }
+        if (ended || vd_pdb_trans_bucket(rows[i].key, c->head->buckets) != bucket)
+            return vd_pdb_bad(c, VD_PDB_TRANSITIONS, i, VD_E_RANGE,
+                              "a slot where its key would not be found");
+        if (!slot_ok(c, &rows[i]))
+            return vd_pdb_bad(c, VD_PDB_TRANSITIONS, i, VD_E_RANGE,
+                              "the rule's numbers are none of the policy's");
+        for (uint32_t j = first; j < i; j++) {
+            if (rows[j].key == rows[i].key)
+                return vd_pdb_bad(c, VD_PDB_TRANSITIONS, i, VD_E_EXISTS, "the same key twice");
+        }
+    }
+    return VD_OK;
+}
+
+vd_status vd_pdb_check_rules(const struct vd_pdb_check *c)
+{
+    VD_TRY(check_trie(c));
+    for (uint32_t i = 0; i < c->head->buckets; i++)
+        VD_TRY(check_bucket(c, i));
+    return VD_OK;
+}

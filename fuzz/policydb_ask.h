@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What must hold for any policy that opens: every query ends, reads nothing
+ * outside, and answers consistently.
+ */
+#ifndef VD_FUZZ_POLICYDB_ASK_H
+#define VD_FUZZ_POLICYDB_ASK_H
+
+#include "core/mac/decide.h"
+#include "core/mac/transition.h"
+#include "core/policydb/conditional.h"
+#include "fuzz/fuzz.h"
+
+#include <string.h>
+
+static inline void ask_names(const struct vd_policydb *db)
+{
+    const struct vd_pdb_header *head = vd_policydb_header(db);
+    struct vd_context initial;
+
+    for (uint32_t i = 0; i < head->sections[VD_PDB_SYMBOLS].count && i < 64; i++) {
+        const struct vd_pdb_symbol *row = vd_pdb_row(db, VD_PDB_SYMBOLS, i, sizeof(*row));
+        const char *name = vd_policydb_string(db, row->name);
+        uint32_t number;
+        VD_FUZZ_ASSERT(vd_policydb_find(db, (enum vd_pdb_symbol_kind)row->kind, name, strlen(name),
+                                        &number) == VD_OK);
+        VD_FUZZ_ASSERT(number == row->value);
+    }
+    for (uint32_t bit = 0; bit < 40; bit++)
+        vd_policydb_perm_name(db, bit % head->classes, bit);
+    (void)!vd_policydb_initial(db, "kernel", &initial);
+}
+
+static inline void ask_pair(const struct vd_policydb *db, const struct vd_context *s,
+                            const struct vd_context *t, uint32_t class)
+{
+    struct vd_decision d, again;
+    struct vd_context made, back;
+    char buf[16384];
+    struct vd_text text;
+
+    vd_mac_decide(db, s, t, class, &d);
+    vd_mac_decide(db, s, t, class, &again);
+    VD_FUZZ_ASSERT(memcmp(&d, &again, sizeof(d)) == 0);
+    VD_FUZZ_ASSERT((d.allowed & (d.without_te | d.without_constraint | d.without_role |
+                                 d.without_bounds)) == 0);
+    (void)!vd_mac_validatetrans(db, s, t, s, class);
+    for (uint32_t kind = 0; kind < 7; kind++) {
+        if (vd_mac_transition(db, s, t, class, kind, &made) != VD_OK)
+            continue;
+        VD_FUZZ_ASSERT(vd_mac_context_valid(db, &made));
+        vd_text_init(&text, buf, sizeof(buf));
+        vd_mac_context_text(db, &made, &text);
+        (void)!vd_mac_context_parse(db, buf, text.len, &back, NULL);
+    }
+}
+
+static inline void ask_everything(const struct vd_policydb *db)
+{
+    const struct vd_pdb_header *head = vd_policydb_header(db);
+    uint32_t pool = head->sections[VD_PDB_LEVELS].count;
+
+    ask_names(db);
+    for (uint32_t i = 0; i < 200; i++) {
+        struct vd_context s = {.user = i % (head->users + 1),
+                               .role = i % (head->roles + 1),
+                               .type = i % (head->types + 2)};
+        struct vd_context t = s;
+        t.type = (i * 7 + 1) % (head->types + 2);
+        t.role = i % 2 == 0 ? VD_PDB_ROLE_OBJECT : t.role;
+        if (pool != 0) {
+            s.low = *(const struct vd_mls_level *)vd_pdb_row(db, VD_PDB_LEVELS, i % pool, 136);
+            s.high = *(const struct vd_mls_level *)vd_pdb_row(db, VD_PDB_LEVELS, i / 3 % pool, 136);
+            t.low = t.high = s.high;
+        }
+        ask_pair(db, &s, &t, i % (head->classes + 1));
+    }
+}
+
+#endif
