@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Reading a whole log: every segment in order, every hash, every link between
+ * segments, every record's form.
+ *
+ * What a log cannot show by itself is that its newest records were cut off:
+ * compare the head with one that was kept elsewhere (`--expect-head`).
+ * Memory: one segment at a time.
+ */
+#ifndef VD_SERVICES_AUDIT_VERIFY_H
+#define VD_SERVICES_AUDIT_VERIFY_H
+
+#include "services/audit/store.h"
+
+/* Where a log stands, or where it is wrong. */
+struct vd_audit_report {
+    uint32_t segments; /* verified */
+    uint64_t records;  /* verified */
+    uint32_t torn;     /* segments with a torn tail to which the next one commits */
+    uint64_t torn_bytes;
+    enum vd_audit_state state;        /* of the newest segment: closed, open or torn */
+    uint8_t head[VD_AUDIT_HASH_SIZE]; /* last valid hash */
+    uint64_t segment;                 /* failure: the segment's number */
+    uint64_t sequence;                /* failure: number of the first record that does not verify */
+    uint64_t offset;                  /* failure: its offset in the segment */
+};
+
+/* Called for each verified record; `record` borrows the segment. Not VD_OK ends the walk. */
+typedef vd_status (*vd_audit_visit)(void *ctx, uint64_t segment, const struct vd_audit_frame *frame,
+                                    const struct vd_audit_record *record);
+
+/*
+ * Walks the segments from the first of `store` on. VD_E_DIFFERS if something
+ * does not verify (`diag` says what, the report says where), VD_E_NOT_FOUND if
+ * there is no segment, VD_E_MAGIC if the files are something else. `visit` may
+ * be NULL. `ret` is filled in any case.
+ */
+vd_status vd_audit_verify(const struct vd_audit_store *store, const struct vd_audit_hash *hash,
+                          vd_audit_visit visit, void *ctx, struct vd_audit_report *ret,
+                          struct vd_diag *diag);
+
+/*
+ * The same for the segments from index `first` of the list on, trusting the
+ * link into the first of them. For reading the newest records of a long log.
+ */
+vd_status vd_audit_verify_from(const struct vd_audit_store *store, uint32_t first,
+                               const struct vd_audit_hash *hash, vd_audit_visit visit, void *ctx,
+                               struct vd_audit_report *ret, struct vd_diag *diag);
+
+#endif
