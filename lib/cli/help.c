@@ -33,7 +33,7 @@ static void put_options(FILE *out, const struct vd_cli_option *options)
     for (const struct vd_cli_option *o = options; o != NULL && o->name != NULL; o++) {
         option_label(o, label, sizeof(label));
         put_row(out, COLUMN_MAX, label, o->help);
-        if (o->standard != NULL)
+        if (o->standard != NULL && o->standard[0] != '\0')
             fprintf(out, " (default: %s)", o->standard);
         if (o->kind == VD_CLI_LIST)
             fputs(" (may be given several times)", out);
