@@ -34,7 +34,7 @@ static const struct type_row type_rows[] = {
     {VD_EV_NO_ACTION, false, "EV_NO_ACTION"},
     {VD_EV_SEPARATOR, true, "EV_SEPARATOR"},
     {VD_EV_ACTION, true, "EV_ACTION"},
-    {VD_EV_EVENT_TAG, true, "EV_EVENT_TAG"},
+    {VD_EV_EVENT_TAG, false, "EV_EVENT_TAG"}, /* true but for what Linux logs */
     {0x00000007, false, "EV_S_CRTM_CONTENTS"},
     {VD_EV_S_CRTM_VERSION, true, "EV_S_CRTM_VERSION"},
     {0x00000009, false, "EV_CPU_MICROCODE"},

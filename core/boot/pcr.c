@@ -14,9 +14,42 @@ static const struct event_row rows[VD_BOOT_EVENT_COUNT] = {
     [VD_BOOT_EVENT_HEADER] = {VD_PCR_IMAGE, VD_EV_EVENT_TAG, VD_TAG_HEADER, "image header", ""},
     [VD_BOOT_EVENT_POLICY] = {VD_PCR_IMAGE, VD_EV_EVENT_TAG, VD_TAG_POLICY, "boot policy", ""},
     [VD_BOOT_EVENT_KERNEL] = {VD_PCR_BOOT, VD_EV_EVENT_TAG, VD_TAG_KERNEL, "kernel", ""},
-    [VD_BOOT_EVENT_CMDLINE] = {VD_PCR_CMDLINE, VD_EV_IPL, 0, "command line", "veridian cmdline "},
-    [VD_BOOT_EVENT_INITRD] = {VD_PCR_INITRD, VD_EV_IPL, 0, "initrd", "veridian initrd sha256 "},
+    [VD_BOOT_EVENT_CMDLINE] = {VD_PCR_CMDLINE, VD_EV_IPL, 0, "command line", "veridian cmdline: "},
+    [VD_BOOT_EVENT_INITRD] = {VD_PCR_INITRD, VD_EV_IPL, 0, "initrd", "veridian initrd: sha256 "},
 };
+
+static bool starts_with(struct vd_reader *r, const char *prefix)
+{
+    uint8_t byte;
+
+    for (; *prefix != '\0'; prefix++) {
+        if (vd_read_u8(r, &byte) != VD_OK || byte != (uint8_t)*prefix)
+            return false;
+    }
+    return true;
+}
+
+enum vd_boot_event_id vd_boot_event_identify(const struct vd_event *event)
+{
+    struct vd_reader r;
+    uint32_t tag;
+
+    vd_reader_init(&r, event->data.data, event->data.size);
+    for (int id = 0; id < VD_BOOT_EVENT_COUNT; id++) {
+        const struct event_row *row = &rows[id];
+        struct vd_reader look = r;
+
+        if (event->pcr != row->pcr || event->type != row->type)
+            continue;
+        if (row->tag != 0) {
+            if (vd_read_le32(&look, &tag) == VD_OK && tag == row->tag)
+                return (enum vd_boot_event_id)id;
+        } else if (starts_with(&look, row->prefix)) {
+            return (enum vd_boot_event_id)id;
+        }
+    }
+    return VD_BOOT_EVENT_COUNT;
+}
 
 static void write_text(struct vd_writer *w, const char *text)
 {

@@ -33,8 +33,8 @@ enum vd_boot_event_id {
     VD_BOOT_EVENT_HEADER,  /* PCR 11, EV_EVENT_TAG: the header's 512 bytes */
     VD_BOOT_EVENT_POLICY,  /* PCR 11, EV_EVENT_TAG: the bootloader's boot policy as encoded */
     VD_BOOT_EVENT_KERNEL,  /* PCR 4, EV_EVENT_TAG: the kernel's SHA-256 digest */
-    VD_BOOT_EVENT_CMDLINE, /* PCR 8, EV_IPL: "veridian cmdline " and the command line */
-    VD_BOOT_EVENT_INITRD,  /* PCR 9, EV_IPL: "veridian initrd sha256 " and the digest in hex */
+    VD_BOOT_EVENT_CMDLINE, /* PCR 8, EV_IPL: "veridian cmdline: " and the command line */
+    VD_BOOT_EVENT_INITRD,  /* PCR 9, EV_IPL: "veridian initrd: sha256 " and the digest in hex */
     VD_BOOT_EVENT_COUNT,
 };
 
@@ -56,5 +56,20 @@ struct vd_boot_event {
 vd_status vd_boot_event_encode(enum vd_boot_event_id id, const struct vd_image *image,
                                const struct vd_span *policy, uint8_t *buf,
                                struct vd_boot_event *ret);
+
+/*
+ * Which of our events a logged event is; VD_BOOT_EVENT_COUNT if none. Its
+ * digests still have to be those of its data: anyone can log anything.
+ */
+enum vd_boot_event_id vd_boot_event_identify(const struct vd_event *event);
+
+/*
+ * After the bootloader, Linux' EFI stub measures into PCR 9, as EV_EVENT_TAG
+ * with these tags, digests of what the event names: its load options (the
+ * command line as UTF-16LE with a final zero) and the initrd's bytes.
+ * Source: Linux, drivers/firmware/efi/libstub/efi-stub-helper.c.
+ */
+#define VD_TAG_LINUX_INITRD       0x8f3b22ecu
+#define VD_TAG_LINUX_LOAD_OPTIONS 0x8f3b22edu
 
 #endif

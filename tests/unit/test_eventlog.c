@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "core/boot/eventlog.h"
+#include "core/base/text.h"
 #include "core/base/writer.h"
+#include "core/boot/pcr.h"
 #include "tests/harness.h"
 #include "tests/unit/boot_hash.h"
 
@@ -44,7 +46,7 @@ static void make_sample(struct sample *s)
     s->ends[0] = w.len;
     add(s, &w, 0, VD_EV_NO_ACTION, "StartupLocality\0\3", 17);
     add(s, &w, 4, VD_EV_SEPARATOR, "\0\0\0\0", 4);
-    add(s, &w, 8, VD_EV_IPL, "veridian cmdline quiet", 22);
+    add(s, &w, 8, VD_EV_IPL, "veridian cmdline: quiet", 23);
     add(s, &w, 11, VD_EV_EVENT_TAG, "", 0);
     add(s, &w, 0, VD_EV_ACTION, "x", 1);
     s->size = w.len;
@@ -81,8 +83,8 @@ VD_TEST(eventlog_round_trip)
     VD_EXPECT_EQ(e.pcr, 8);
     VD_EXPECT_EQ(e.type, VD_EV_IPL);
     VD_EXPECT_EQ(e.offset, s.ends[2]);
-    VD_EXPECT_EQ(e.data.size, 22);
-    VD_EXPECT_MEM(e.data.data, "veridian cmdline quiet", 22);
+    VD_EXPECT_EQ(e.data.size, 23);
+    VD_EXPECT_MEM(e.data.data, "veridian cmdline: quiet", 23);
     VD_EXPECT_EQ(e.digest[1].size, 48);
 }
 
@@ -122,7 +124,7 @@ VD_TEST(eventlog_replay_extends)
     VD_EXPECT_EQ(
         vd_eventlog_replay(s.bytes, s.size, VD_TPM_ALG_SHA256, &boot_hash_ops, &bank, NULL), VD_OK);
     VD_EXPECT_EQ(bank.extended, 1u << 0 | 1u << 4 | 1u << 8 | 1u << 11);
-    VD_EXPECT_EQ(boot_hash(NULL, VD_TPM_ALG_SHA256, "veridian cmdline quiet", 22, joined + 32),
+    VD_EXPECT_EQ(boot_hash(NULL, VD_TPM_ALG_SHA256, "veridian cmdline: quiet", 23, joined + 32),
                  VD_OK);
     VD_EXPECT_EQ(boot_hash(NULL, VD_TPM_ALG_SHA256, joined, 64, expected), VD_OK);
     VD_EXPECT_MEM(bank.value[8], expected, 32);
@@ -246,4 +248,114 @@ VD_TEST(eventlog_names)
     VD_EXPECT_STR(vd_tpm_alg_name(VD_TPM_ALG_SHA384), "sha384");
     VD_EXPECT_EQ(vd_tpm_alg_size(VD_TPM_ALG_SHA512), 64);
     VD_EXPECT(vd_tpm_alg_name(1) == NULL);
+}
+
+/* tests/data/boot: the log of a real boot, and the PCR values that its TPM had. */
+static size_t load_data(const char *name, uint8_t *buf, size_t size)
+{
+    char path[512];
+    size_t n;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/tests/data/boot/%s", vd_test_source_root(), name);
+    f = fopen(path, "rb");
+    VD_EXPECT(f != NULL);
+    n = fread(buf, 1, size, f);
+    fclose(f);
+    VD_EXPECT(n > 0 && n < size);
+    return n;
+}
+
+static uint16_t alg_by_name(const char *name)
+{
+    static const uint16_t algs[] = {VD_TPM_ALG_SHA1, VD_TPM_ALG_SHA256, VD_TPM_ALG_SHA384,
+                                    VD_TPM_ALG_SHA512};
+
+    for (size_t i = 0; i < VD_COUNT(algs); i++) {
+        if (strcmp(vd_tpm_alg_name(algs[i]), name) == 0)
+            return algs[i];
+    }
+    vd_test_fail(__FILE__, __LINE__, "unknown bank %s", name);
+}
+
+VD_TEST(eventlog_replay_equals_the_tpm)
+{
+    static uint8_t log[64 << 10];
+    static uint8_t text[16 << 10];
+    size_t log_size = load_data("ovmf-eventlog.bin", log, sizeof(log));
+    size_t text_size = load_data("ovmf-pcrs.txt", text, sizeof(text) - 1);
+    unsigned compared = 0;
+    char *save = NULL;
+
+    text[text_size] = '\0';
+    for (char *line = strtok_r((char *)text, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
+        struct vd_pcr_bank bank;
+        char name[16];
+        char hex[2 * VD_DIGEST_MAX_SIZE + 1];
+        char actual[2 * VD_DIGEST_MAX_SIZE + 1];
+        struct vd_text t;
+        unsigned pcr;
+
+        VD_EXPECT_EQ(sscanf(line, "%15s %u %128s", name, &pcr, hex), 3);
+        VD_EXPECT_EQ(
+            vd_eventlog_replay(log, log_size, alg_by_name(name), &boot_hash_ops, &bank, NULL),
+            VD_OK);
+        vd_text_init(&t, actual, sizeof(actual));
+        vd_text_hex(&t, bank.value[pcr], bank.digest_size);
+        VD_EXPECT_STR(actual, hex);
+        compared++;
+    }
+    VD_EXPECT_EQ(compared, 48);
+}
+
+/* Every event whose type promises it, and each of ours, has the digest of its data. */
+VD_TEST(eventlog_real_digests_are_of_the_data)
+{
+    static uint8_t bytes[64 << 10];
+    size_t size = load_data("ovmf-eventlog.bin", bytes, sizeof(bytes));
+    unsigned ours[VD_BOOT_EVENT_COUNT] = {};
+    struct vd_eventlog log;
+
+    VD_EXPECT_EQ(vd_eventlog_open(bytes, size, &log, NULL), VD_OK);
+    while (vd_eventlog_more(&log)) {
+        struct vd_event e;
+        enum vd_boot_event_id id;
+
+        VD_EXPECT_EQ(vd_eventlog_next(&log, &e, NULL), VD_OK);
+        VD_EXPECT(vd_event_type_name(e.type) != NULL);
+        id = vd_boot_event_identify(&e);
+        if (id < VD_BOOT_EVENT_COUNT)
+            ours[id]++;
+        else if (!vd_event_hashes_data(e.type))
+            continue;
+        for (uint32_t i = 0; i < log.algorithm_count; i++) {
+            uint8_t digest[VD_DIGEST_MAX_SIZE];
+            VD_EXPECT_EQ(boot_hash(NULL, log.algorithm[i].id, e.data.data, e.data.size, digest),
+                         VD_OK);
+            VD_EXPECT_MEM(digest, e.digest[i].data, e.digest[i].size);
+        }
+    }
+    for (int id = 0; id < VD_BOOT_EVENT_COUNT; id++)
+        VD_EXPECT_EQ(ours[id], 1);
+}
+
+VD_TEST(eventlog_real_every_cut)
+{
+    static uint8_t bytes[64 << 10];
+    size_t size = load_data("ovmf-eventlog.bin", bytes, sizeof(bytes));
+    size_t whole = 0;
+    size_t accepted = 0;
+
+    VD_EXPECT_EQ(walk(bytes, size, &whole, NULL), VD_OK);
+    for (size_t n = 0; n < size; n++) {
+        uint8_t *copy = malloc(n + (n == 0));
+        size_t events;
+
+        memcpy(copy, bytes, n);
+        accepted += walk(copy, n, &events, NULL) == VD_OK;
+        free(copy);
+    }
+    /* one for each event that a cut can leave whole, and the start alone */
+    VD_EXPECT_EQ(accepted, whole);
 }

@@ -4,13 +4,13 @@
 #include "core/boot/pcr.h"
 #include "core/boot/pe.h"
 #include "core/boot/trust.h"
-#include "lib/diagf.h"
 #include "lib/hash.h"
 #include "tools/veridian/boot/authenticode.h"
 #include "tools/veridian/boot/build.h"
 #include "tools/veridian/boot/hash.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CALLING_APPLICATION "Calling EFI Application from Boot Option"
@@ -120,6 +120,26 @@ static vd_status add_bootloader(struct prediction *p)
     return VD_OK;
 }
 
+/* What Linux' EFI stub measures in its turn: see core/boot/pcr.h. */
+static vd_status add_linux(struct prediction *p, struct vd_diag *diag)
+{
+    const struct vd_span *cmdline = &p->image.part[VD_IMAGE_CMDLINE];
+    const struct vd_span *initrd = &p->image.part[VD_IMAGE_INITRD];
+    VD_AUTO(vd_bytes_free) struct vd_bytes wide = {.size = 2 * (cmdline->size + 1)};
+    struct vd_span options;
+
+    wide.data = calloc(1, wide.size);
+    if (wide.data == NULL)
+        return vd_diag_fail(diag, VD_E_NO_MEMORY, "out of memory");
+    for (size_t i = 0; i < cmdline->size; i++)
+        wide.data[2 * i] = cmdline->data[i];
+    options = (struct vd_span){wide.data, wide.size};
+    VD_TRY(add_data(p, VD_PCR_INITRD, VD_EV_EVENT_TAG, "Linux: load options", &options));
+    if (initrd->size == 0)
+        return VD_OK;
+    return add_data(p, VD_PCR_INITRD, VD_EV_EVENT_TAG, "Linux: initrd", initrd);
+}
+
 static json_t *banks_json(const struct prediction *p)
 {
     json_t *banks = json_object();
@@ -152,6 +172,7 @@ vd_status vd_boot_predict(const char *dir, json_t **ret, struct vd_diag *diag)
         VD_TRY(vd_pcr_bank_init(&p.bank[i], algorithms[i]));
     VD_TRY(add_firmware(&p, diag));
     VD_TRY(add_bootloader(&p));
+    VD_TRY(add_linux(&p, diag));
     *ret = json_pack("{s:o, s:O}", "pcrs", banks_json(&p), "events", p.events);
     return *ret != NULL ? VD_OK : VD_E_NO_MEMORY;
 }

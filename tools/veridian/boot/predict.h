@@ -2,10 +2,11 @@
 /*
  * What a boot of a built directory will measure: `boot predict`.
  *
- * PCRs 8, 9 and 11 hold only the bootloader's events. PCR 4 also has the
- * firmware's: "Calling EFI Application from Boot Option", the separator and the
- * Authenticode digest of the bootloader; a machine whose firmware starts other
- * programs first has more. Other PCRs depend on the machine.
+ * PCRs 8 and 11 hold only the bootloader's events, 9 also those of Linux' EFI
+ * stub. PCR 4 also has the firmware's: "Calling EFI Application from Boot
+ * Option", the separator and the Authenticode digest of the bootloader; a
+ * machine whose firmware starts other programs first has more. Other PCRs
+ * depend on the machine.
  */
 #ifndef VD_TOOLS_VERIDIAN_BOOT_PREDICT_H
 #define VD_TOOLS_VERIDIAN_BOOT_PREDICT_H
