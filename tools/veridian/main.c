@@ -6,6 +6,7 @@ static const struct vd_cli_command *const areas[] = {
 #ifdef VD_AREA_BOOT
     &vd_area_boot,
 #endif
+    &vd_area_policy,
     NULL,
 };
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The area `policy`: compiling and asking mandatory policies. Options only; the
+ * work is in policy/ and tools/sepolicy.
+ */
+#include "tools/veridian/areas.h"
+
+#include "tools/veridian/policy/query.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+struct query_args {
+    bool batch;
+    struct vd_cli_list bools;
+};
+
+static const struct vd_cli_option query_options[] = {
+    {.name = "batch",
+     .kind = VD_CLI_FLAG,
+     .store = offsetof(struct query_args, batch),
+     .help = "one query a line on standard input, one answer a line"},
+    {.name = "bool",
+     .kind = VD_CLI_LIST,
+     .store = offsetof(struct query_args, bools),
+     .help = "answer as if the boolean had this value",
+     .argument = "NAME=0|1"},
+    {},
+};
+
+static int answer(const struct vd_policydb *db, const struct vd_cli_call *call,
+                  struct vd_diag *diag)
+{
+    const struct query_args *args = call->args;
+
+    if (args->batch)
+        return vd_cli_report(vd_policy_query_batch(db, STDIN_FILENO, stdout, diag), diag);
+    switch (vd_policy_query_words(db, call->operands + 1, call->operand_count - 1, stdout, diag)) {
+    case VD_POLICY_ANSWER_YES:
+        return VD_EXIT_YES;
+    case VD_POLICY_ANSWER_NO:
+        return VD_EXIT_NO;
+    case VD_POLICY_ANSWER_UNKNOWN:
+    default:
+        return vd_cli_report(diag->status, diag);
+    }
+}
+
+static int query(const struct vd_cli_call *call)
+{
+    const struct query_args *args = call->args;
+    struct vd_diag diag = {};
+    VD_AUTO(vd_bytes_free) struct vd_bytes bytes = {};
+    struct vd_policydb db;
+    vd_status status;
+
+    if (args->batch != (call->operand_count == 1))
+        return vd_cli_report(vd_diag_fail(&diag, VD_E_USAGE,
+                                          "expected POLICY SCON TCON CLASS, or POLICY and --batch"),
+                             &diag);
+    status = vd_policy_query_open(call->operands[0], args->bools.item, args->bools.count, &bytes,
+                                  &db, &diag);
+    return status == VD_OK ? answer(&db, call, &diag) : vd_cli_report(status, &diag);
+}
+
+static const struct vd_cli_command query_command = {
+    .name = "query",
+    .usage = "[--bool NAME=0|1]... POLICY (SCON TCON CLASS | --batch)",
+    .summary = "asks a compiled policy what it allows",
+    .details =
+        "Prints: av allowed={...} auditallow={...} auditdeny={...} missing-by=TCRB, where\n"
+        "missing-by names the layers that took a permission away: T type rules, C\n"
+        "constraints and MLS, R role allow, B type bounds. Exit code 1: nothing is allowed.\n"
+        "\n"
+        "A query may begin with a verb: av SCON TCON CLASS, transition SCON TCON CLASS [NAME],\n"
+        "change SCON TCON CLASS, member SCON TCON CLASS, valid CON, validatetrans OLD NEW TASK\n"
+        "CLASS. With --batch what is unknown is answered error=context, error=class or\n"
+        "error=verb; blank lines and lines that begin with # are passed over.",
+    .options = query_options,
+    .args_size = sizeof(struct query_args),
+    .operands_min = 1,
+    .operands_max = 1 + VD_POLICY_QUERY_WORDS,
+    .run = query,
+};
+
+static const struct vd_cli_command *const verbs[] = {&query_command, NULL};
+
+const struct vd_cli_command vd_area_policy = {
+    .name = "policy",
+    .summary = "compiles and asks mandatory access policies",
+    .commands = verbs,
+};
