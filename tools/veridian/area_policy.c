@@ -5,6 +5,7 @@
  */
 #include "tools/veridian/areas.h"
 
+#include "tools/veridian/policy/compile.h"
 #include "tools/veridian/policy/query.h"
 
 #include <stdio.h>
@@ -83,7 +84,11 @@ static const struct vd_cli_command query_command = {
     .run = query,
 };
 
-static const struct vd_cli_command *const verbs[] = {&query_command, NULL};
+static const struct vd_cli_command *const verbs[] = {
+    &vd_policy_compile_command,
+    &query_command,
+    NULL,
+};
 
 const struct vd_cli_command vd_area_policy = {
     .name = "policy",

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The compiler's arena: everything one compilation allocates, freed at once.
+ *
+ * An allocation never returns NULL: where the limit is reached or the machine
+ * has no memory it leaves the compilation through `escape` with a status, so
+ * that no caller carries a check it could forget. Only vd_sepolicy_compile sets
+ * the escape; nothing else in the compiler owns resources across it.
+ */
+#ifndef VD_TOOLS_SEPOLICY_MEMORY_H
+#define VD_TOOLS_SEPOLICY_MEMORY_H
+
+#include <setjmp.h>
+
+#include "core/base/status.h"
+
+struct vd_sp_chunk;
+
+struct vd_sp_arena {
+    struct vd_sp_chunk *chunks;
+    uint8_t *at, *end; /* free part of the newest chunk */
+    size_t used, max;  /* bytes taken from the system */
+    vd_status status;  /* why it escaped */
+    jmp_buf escape;
+};
+
+/* Frees everything. */
+void vd_sp_arena_done(struct vd_sp_arena *arena);
+
+/* `size` zeroed bytes aligned to 8. */
+void *vd_sp_alloc(struct vd_sp_arena *arena, size_t size);
+
+/* `count` zeroed elements; the product is checked. */
+void *vd_sp_alloc_array(struct vd_sp_arena *arena, size_t count, size_t size);
+
+/* Leaves the compilation with `status`. */
+_Noreturn void vd_sp_escape(struct vd_sp_arena *arena, vd_status status);
+
+/* A growing array. Elements move when it grows: keep indexes, not pointers. */
+#define VD_SP_VEC(type)       \
+    struct {                  \
+        type *data;           \
+        uint32_t count, room; \
+    }
+
+void vd_sp_vec_grow(struct vd_sp_arena *arena, void **data, uint32_t count, uint32_t *room,
+                    size_t size);
+
+/* A pointer to a new element at the end, zeroed. */
+#define VD_SP_PUSH(arena, vec)                                                                \
+    ((vec)->count == (vec)->room ? vd_sp_vec_grow(arena, (void **)&(vec)->data, (vec)->count, \
+                                                  &(vec)->room, sizeof(*(vec)->data))         \
+                                 : (void)0,                                                   \
+     &(vec)->data[(vec)->count++])
+
+#endif

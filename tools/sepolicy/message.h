@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Places in the sources and messages about them.
+ *
+ * A place is one 32-bit number: 1 + the byte's offset in all sources laid end
+ * to end (0: no place). Line, column and `#line` marks are worked out only when
+ * a message is shown, so that reading a large policy pays nothing for them.
+ */
+#ifndef VD_TOOLS_SEPOLICY_MESSAGE_H
+#define VD_TOOLS_SEPOLICY_MESSAGE_H
+
+#include "tools/sepolicy/memory.h"
+#include "tools/sepolicy/sepolicy.h"
+
+struct vd_sp_source {
+    struct vd_sepolicy_source text;
+    uint32_t first; /* place of its first byte */
+    uint32_t errors, warnings;
+    bool builtin; /* part of the compiler, not given by the caller */
+};
+
+struct vd_sp_messages {
+    struct vd_sp_arena *arena;                 /* borrowed */
+    const struct vd_sepolicy_options *options; /* borrowed */
+    VD_SP_VEC(struct vd_sp_source) sources;
+    uint32_t end; /* place after the last source */
+    uint32_t errors, warnings;
+};
+
+/* Adds a source; false if all together exceed VD_SEPOLICY_MAX_SOURCE. */
+bool vd_sp_source_add(struct vd_sp_messages *messages, const struct vd_sepolicy_source *source,
+                      bool builtin);
+
+/* Reports an error at a place, printf style. */
+void vd_sp_error(struct vd_sp_messages *messages, uint32_t place, const char *format, ...)
+    VD_PRINTF(3, 4);
+
+/* The same with advice; `hint` may be NULL. */
+void vd_sp_error_hint(struct vd_sp_messages *messages, uint32_t place, const char *hint,
+                      const char *format, ...) VD_PRINTF(4, 5);
+
+void vd_sp_warning(struct vd_sp_messages *messages, uint32_t place, const char *hint,
+                   const char *format, ...) VD_PRINTF(4, 5);
+
+/* "FILE:LINE:COL" of a place, in the arena. */
+const char *vd_sp_place_text(struct vd_sp_messages *messages, uint32_t place);
+
+/* A printf-style text in the arena. */
+const char *vd_sp_text(struct vd_sp_arena *arena, const char *format, ...) VD_PRINTF(2, 3);
+
+#endif

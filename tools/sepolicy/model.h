@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The parsed policy: what the sources say, in the order they say it.
+ *
+ * Declarations enter the symbol tables while the text is read; everything else
+ * keeps names and places and is resolved when all of the text is known, so that
+ * a name may be used before its declaration. A statement belongs to a block
+ * (0: the policy itself, else an `optional` or its `else`); statements of
+ * blocks that are out of force do not exist for what follows.
+ */
+#ifndef VD_TOOLS_SEPOLICY_MODEL_H
+#define VD_TOOLS_SEPOLICY_MODEL_H
+
+#include "core/policydb/format.h"
+#include "tools/sepolicy/keywords.h"
+#include "tools/sepolicy/message.h"
+#include "tools/sepolicy/names.h"
+
+#define VD_SP_PLACE_MASK  0x7fffffffu /* VD_SEPOLICY_MAX_SOURCE fits */
+#define VD_SP_MAX_NESTING 64u         /* sets in sets, blocks in blocks, parentheses */
+
+/* A name in a list; `minus`: taken away ("-name"). */
+struct vd_sp_item {
+    uint32_t name;
+    uint32_t place : 31;
+    uint32_t minus : 1;
+};
+
+/* Names as written: `*`, `~{ … }`, `{ a b -c }`, `a`. Nested braces are flattened. */
+struct vd_sp_set {
+    struct vd_sp_item *items;
+    uint32_t count;
+    uint32_t place;
+    bool star;       /* everything */
+    bool complement; /* everything but this */
+};
+
+enum vd_sp_symbol_kind {
+    VD_SP_PLAIN,     /* class, common, type, role, user, … */
+    VD_SP_ATTRIBUTE, /* of types or roles */
+    VD_SP_ALIAS,     /* `target` names the symbol meant */
+};
+
+struct vd_sp_symbol {
+    uint32_t name;
+    uint32_t place; /* of its declaration; 0: built in */
+    uint32_t block;
+    uint32_t number; /* in the blob; 0 until numbered or if not in force */
+    uint32_t target; /* alias: name of what it stands for */
+    uint32_t row;    /* of the table of its kind */
+    uint8_t space;   /* enum vd_sp_space */
+    uint8_t kind;    /* enum vd_sp_symbol_kind */
+    bool permissive;
+    bool used;
+};
+
+struct vd_sp_common {
+    struct vd_sp_item perms[VD_PDB_MAX_PERMS];
+    uint32_t count;
+};
+
+struct vd_sp_class {
+    uint32_t symbol;
+    uint32_t inherits;                /* name of a common, 0: none */
+    uint32_t place;                   /* of its permissions, 0: none were declared */
+    uint32_t perms[VD_PDB_MAX_PERMS]; /* names, in bit order */
+    uint32_t count;
+    struct vd_sp_common own; /* as written */
+    uint32_t flags;          /* default_*: bits of vd_pdb_class */
+};
+
+/* "a belongs to b": attributes of types and roles, alias, bounds, dominance. */
+struct vd_sp_pair {
+    struct vd_sp_item left, right;
+    uint32_t block;
+};
+
+enum vd_sp_level_part { VD_SP_LEVEL_NONE, VD_SP_LEVEL_ONE, VD_SP_LEVEL_RANGE };
+
+struct vd_sp_level {
+    struct vd_sp_item sens;
+    struct vd_sp_set cats; /* an item "c0.c3" is a run of categories */
+};
+
+struct vd_sp_range {
+    enum vd_sp_level_part part;
+    struct vd_sp_level low, high;
+};
+
+struct vd_sp_context {
+    struct vd_sp_item user, role, type;
+    struct vd_sp_range range;
+};
+
+struct vd_sp_user {
+    struct vd_sp_item name;
+    struct vd_sp_set roles;
+    bool has_level; /* `level` and `range` were given */
+    struct vd_sp_level level;
+    struct vd_sp_range range;
+    uint32_t block;
+};
+
+struct vd_sp_role_types {
+    struct vd_sp_item role;
+    struct vd_sp_set types;
+    uint32_t block;
+};
+
+enum vd_sp_rule_kind {
+    VD_SP_ALLOW,
+    VD_SP_AUDITALLOW,
+    VD_SP_DONTAUDIT,
+    VD_SP_DENY,
+    VD_SP_NEVERALLOW,
+};
+
+/* allow, auditallow, dontaudit, deny, neverallow. */
+struct vd_sp_rule {
+    struct vd_sp_set source, target, classes, perms;
+    uint32_t place;
+    uint32_t block;
+    uint32_t cond; /* row of conds + 1; 0: always */
+    uint8_t kind;
+    bool otherwise; /* in the condition's else branch */
+};
+
+/* type_transition, type_member, type_change, range_transition. */
+struct vd_sp_transition {
+    struct vd_sp_set source, target, classes; /* no class: process */
+    struct vd_sp_item result;                 /* a type */
+    struct vd_sp_range range;                 /* of range_transition */
+    uint32_t place, block, cond;
+    uint8_t kind; /* enum vd_pdb_trans_kind */
+};
+
+struct vd_sp_role_transition {
+    struct vd_sp_set roles, types, classes;
+    struct vd_sp_item result;
+    uint32_t place, block;
+};
+
+struct vd_sp_role_allow {
+    struct vd_sp_set from, to;
+    uint32_t place, block;
+};
+
+/* One node of a constraint in postfix order; `names`: row of constraint_sets. */
+struct vd_sp_node {
+    struct vd_pdb_node node;
+    uint32_t names;
+};
+
+struct vd_sp_constraint {
+    struct vd_sp_set classes, perms; /* no permissions: validatetrans */
+    uint32_t node_first, node_count;
+    uint32_t place, block;
+    bool mls;        /* mlsconstrain, mlsvalidatetrans */
+    bool transition; /* validatetrans */
+};
+
+struct vd_sp_cond_node {
+    uint32_t op; /* enum vd_pdb_cond_op */
+    struct vd_sp_item name;
+};
+
+struct vd_sp_cond {
+    uint32_t node_first, node_count;
+    uint32_t place;
+};
+
+/* A name that a `require` demands. */
+struct vd_sp_require {
+    struct vd_sp_item item;
+    uint32_t perm; /* name of a permission of the class `item`; 0: none */
+    uint32_t block;
+    uint8_t space;
+    bool attribute;
+};
+
+struct vd_sp_block {
+    uint32_t place;
+    uint32_t parent;
+    uint32_t otherwise; /* the else block, 0: none */
+    uint32_t rival;     /* else block: the block it stands in for */
+    bool on;
+};
+
+enum vd_sp_default_kind {
+    VD_SP_DEFAULT_USER,
+    VD_SP_DEFAULT_ROLE,
+    VD_SP_DEFAULT_TYPE,
+    VD_SP_DEFAULT_RANGE,
+};
+
+struct vd_sp_default {
+    struct vd_sp_set classes;
+    uint32_t value; /* as in the class's flags */
+    uint32_t place, block;
+    uint8_t kind;
+};
+
+struct vd_sp_sid {
+    struct vd_sp_item name;
+    struct vd_sp_context context;
+};
+
+struct vd_sp_permissive {
+    struct vd_sp_item type;
+    uint32_t block;
+};
+
+/* Everything one compilation knows. */
+struct vd_sp {
+    struct vd_sp_arena arena;
+    struct vd_sp_names names;
+    struct vd_sp_messages messages;
+    const struct vd_sepolicy_options *options;
+
+    VD_SP_VEC(struct vd_sp_symbol) symbols; /* [0] is empty */
+    VD_SP_VEC(struct vd_sp_class) classes;
+    VD_SP_VEC(struct vd_sp_common) commons;
+    VD_SP_VEC(struct vd_sp_block) blocks; /* [0] is the policy itself */
+    VD_SP_VEC(struct vd_sp_require) requires;
+    VD_SP_VEC(struct vd_sp_pair) type_attributes;
+    VD_SP_VEC(struct vd_sp_pair) role_attributes;
+    VD_SP_VEC(struct vd_sp_pair) bounds; /* left bounds right */
+    VD_SP_VEC(struct vd_sp_pair) dominates;
+    VD_SP_VEC(struct vd_sp_permissive) permissives;
+    VD_SP_VEC(struct vd_sp_role_types) role_types;
+    VD_SP_VEC(struct vd_sp_user) users;
+    VD_SP_VEC(struct vd_sp_rule) rules;
+    VD_SP_VEC(struct vd_sp_transition) transitions;
+    VD_SP_VEC(struct vd_sp_role_transition) role_transitions;
+    VD_SP_VEC(struct vd_sp_role_allow) role_allows;
+    VD_SP_VEC(struct vd_sp_constraint) constraints;
+    VD_SP_VEC(struct vd_sp_node) nodes;
+    VD_SP_VEC(struct vd_sp_set) constraint_sets;
+    VD_SP_VEC(struct vd_sp_cond) conds;
+    VD_SP_VEC(struct vd_sp_cond_node) cond_nodes;
+    VD_SP_VEC(struct vd_sp_default) defaults;
+    VD_SP_VEC(struct vd_sp_sid) sids;
+    VD_SP_VEC(struct vd_sp_level) levels;   /* `level` statements */
+    VD_SP_VEC(struct vd_sp_item) dominance; /* sensitivities, lowest first */
+    VD_SP_VEC(uint32_t) bool_values;        /* by row of the symbol */
+
+    uint32_t mls_place; /* where a level is used first; 0: nowhere */
+    bool mls;           /* decided after parsing */
+    bool has_class, has_sens, has_mlsconstrain;
+    bool labelling_seen[VD_SP_KW_RESERVED_END]; /* statements already warned about */
+};
+
+/* The symbol a name stands for in a space (aliases are not followed); NULL: none. */
+VD_INLINE struct vd_sp_symbol *vd_sp_symbol_of(const struct vd_sp *sp, enum vd_sp_space space,
+                                               uint32_t name)
+{
+    uint32_t index = sp->names.list.data[name].symbols[space];
+
+    return index == 0 ? NULL : &sp->symbols.data[index];
+}
+
+VD_INLINE const char *vd_sp_str(const struct vd_sp *sp, uint32_t name)
+{
+    return vd_sp_name_text(&sp->names, name);
+}
+
+#endif

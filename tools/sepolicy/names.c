@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "tools/sepolicy/names.h"
+
+#include <string.h>
+
+#include "core/base/htab.h"
+
+#define FIRST_SLOTS 4096u
+
+static uint32_t hash_text(const char *text, size_t size)
+{
+    uint64_t h = 0x9e3779b97f4a7c15u ^ size;
+
+    while (size >= 8) {
+        uint64_t word;
+
+        memcpy(&word, text, 8);
+        h = vd_hash_mix(h ^ word);
+        text += 8;
+        size -= 8;
+    }
+    if (size > 0) {
+        uint64_t word = 0;
+
+        memcpy(&word, text, size);
+        h = vd_hash_mix(h ^ word);
+    }
+    return (uint32_t)(h ^ h >> 32);
+}
+
+void vd_sp_names_init(struct vd_sp_names *names, struct vd_sp_arena *arena)
+{
+    *names = (struct vd_sp_names){.arena = arena, .mask = FIRST_SLOTS - 1};
+    names->table = vd_sp_alloc_array(arena, FIRST_SLOTS, sizeof(*names->table));
+    VD_SP_PUSH(arena, &names->list)->text = "";
+}
+
+/* The slot that holds the name, or the free one where it belongs. */
+static uint32_t *find_slot(const struct vd_sp_names *names, const char *text, size_t size,
+                           uint32_t hash)
+{
+    for (uint32_t i = hash;; i++) {
+        uint32_t *slot = &names->table[i & names->mask];
+        const struct vd_sp_name *name = &names->list.data[*slot];
+
+        if (*slot == 0 ||
+            (name->hash == hash && name->size == size && memcmp(name->text, text, size) == 0))
+            return slot;
+    }
+}
+
+static void grow(struct vd_sp_names *names)
+{
+    uint32_t slots = (names->mask + 1) * 2;
+
+    names->table = vd_sp_alloc_array(names->arena, slots, sizeof(*names->table));
+    names->mask = slots - 1;
+    for (uint32_t i = 1; i < names->list.count; i++) {
+        const struct vd_sp_name *name = &names->list.data[i];
+
+        *find_slot(names, name->text, name->size, name->hash) = i;
+    }
+}
+
+uint32_t vd_sp_name(struct vd_sp_names *names, const char *text, size_t size)
+{
+    uint32_t hash = hash_text(text, size);
+    uint32_t *slot = find_slot(names, text, size, hash);
+    struct vd_sp_name *name;
+    char *copy;
+
+    if (*slot != 0)
+        return *slot;
+    if (names->list.count > (names->mask + 1) / 2) {
+        grow(names);
+        slot = find_slot(names, text, size, hash);
+    }
+    copy = vd_sp_alloc(names->arena, size + 1);
+    memcpy(copy, text, size);
+    *slot = names->list.count;
+    name = VD_SP_PUSH(names->arena, &names->list);
+    name->text = copy;
+    name->size = (uint32_t)size;
+    name->hash = hash;
+    return names->list.count - 1;
+}
+
+uint32_t vd_sp_name_find(const struct vd_sp_names *names, const char *text, size_t size)
+{
+    return *find_slot(names, text, size, hash_text(text, size));
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "tools/sepolicy/sepolicy.h"
+
+#include <stdlib.h>
+
+#include "tools/sepolicy/builtin.h"
+#include "tools/sepolicy/codegen.h"
+#include "tools/sepolicy/parser.h"
+
+static void parse_builtin(struct vd_sp *sp, const struct vd_sepolicy_source *source)
+{
+    if (!vd_sp_source_add(&sp->messages, source, true))
+        vd_sp_escape(&sp->arena, VD_E_LIMIT);
+    vd_sp_parse(sp, sp->messages.sources.count - 1, sp->messages.sources.count - 1);
+}
+
+/* object_r is role 1 of every policy and has every type. */
+static void declare_object_role(struct vd_sp *sp)
+{
+    struct vd_sp_symbol *symbol;
+
+    sp->names.list.data[VD_SP_KW_OBJECT_R].symbols[VD_SP_ROLE] = sp->symbols.count;
+    symbol = VD_SP_PUSH(&sp->arena, &sp->symbols);
+    symbol->name = VD_SP_KW_OBJECT_R;
+    symbol->space = VD_SP_ROLE;
+}
+
+static void decide_mls(struct vd_sp *sp)
+{
+    switch (sp->options->mls) {
+    case VD_SEPOLICY_MLS_YES:
+        sp->mls = true;
+        break;
+    case VD_SEPOLICY_MLS_NO:
+        if (sp->mls_place != 0)
+            vd_sp_error_hint(&sp->messages, sp->mls_place, "compile it with --mls yes or auto",
+                             "this policy has levels, but --mls no was asked for");
+        break;
+    default:
+        sp->mls = sp->mls_place != 0;
+        break;
+    }
+}
+
+static vd_status compile(struct vd_sp *sp, const struct vd_sepolicy_source *sources, size_t count,
+                         struct vd_sepolicy_result *ret)
+{
+    struct vd_sp_checked checked;
+    struct vd_sp_image image;
+
+    vd_sp_names_init(&sp->names, &sp->arena);
+    vd_sp_keywords_init(sp);
+    (void)VD_SP_PUSH(&sp->arena, &sp->symbols);
+    (void)VD_SP_PUSH(&sp->arena, &sp->blocks);
+    declare_object_role(sp);
+    for (size_t i = 0; i < count; i++) {
+        if (!vd_sp_source_add(&sp->messages, &sources[i], false))
+            return VD_E_LIMIT;
+    }
+    vd_sp_parse(sp, 0, (uint32_t)count - 1);
+    if (!sp->has_class)
+        parse_builtin(sp, &vd_sp_builtin_classes);
+    decide_mls(sp);
+    if (sp->mls && !sp->has_sens) {
+        parse_builtin(sp, &vd_sp_builtin_levels);
+        if (!sp->has_class && !sp->has_mlsconstrain)
+            parse_builtin(sp, &vd_sp_builtin_constraints);
+    }
+    vd_sp_check(sp, &checked);
+    vd_sp_generate(&checked, &image);
+    if (sp->messages.errors > 0)
+        return VD_E_INVALID;
+    VD_TRY(vd_sp_blob(&image, &ret->blob, &ret->size));
+    ret->types = checked.type_count - 1;
+    ret->attributes = checked.types.count - checked.type_count;
+    ret->classes = checked.classes.count - 1;
+    ret->roles = checked.roles.count - 1;
+    ret->users = checked.users.count - 1;
+    ret->rules = sp->rules.count;
+    ret->booleans = checked.bools.count - 1;
+    return VD_OK;
+}
+
+vd_status vd_sepolicy_compile(const struct vd_sepolicy_source *sources, size_t count,
+                              const struct vd_sepolicy_options *options,
+                              struct vd_sepolicy_result *ret)
+{
+    struct vd_sepolicy_result result = {};
+    struct vd_sp *sp;
+    vd_status status;
+
+    if (count == 0)
+        return VD_E_USAGE;
+    sp = calloc(1, sizeof(*sp));
+    if (sp == NULL)
+        return VD_E_NO_MEMORY;
+    sp->options = options;
+    sp->arena.max = options->memory == 0 ? VD_SEPOLICY_MEMORY : options->memory;
+    sp->messages.arena = &sp->arena;
+    sp->messages.options = options;
+    if (setjmp(sp->arena.escape) == 0)
+        status = compile(sp, sources, count, &result);
+    else
+        status = sp->arena.status;
+    vd_sp_arena_done(&sp->arena);
+    free(sp);
+    if (status == VD_OK)
+        *ret = result;
+    return status;
+}

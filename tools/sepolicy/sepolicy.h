@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The policy compiler: sources in, the blob of core/policydb/format.h out.
+ *
+ *   text → lexer.h → parser.h → model.h → checker.h → codegen.h → blob.h
+ *
+ * The language is SELinux's kernel policy language and the seed's dialect of it
+ * (docs/policy-language.md). All memory is taken from one arena with a limit
+ * and given back when the call ends, so that a hostile source costs a bounded
+ * amount of memory; every number the source can choose has a named limit.
+ *
+ * Threads: no global state; one call, one thread.
+ */
+#ifndef VD_TOOLS_SEPOLICY_SEPOLICY_H
+#define VD_TOOLS_SEPOLICY_SEPOLICY_H
+
+#include "core/base/status.h"
+
+#define VD_SEPOLICY_MAX_ERRORS   20u               /* shown for one file; the rest is counted */
+#define VD_SEPOLICY_MAX_WARNINGS 20u               /* shown for one file */
+#define VD_SEPOLICY_MAX_SOURCE   (512u << 20)      /* bytes of all sources together */
+#define VD_SEPOLICY_MEMORY       ((size_t)4 << 30) /* default limit of the arena */
+
+/* One source text; `text` is borrowed and need not be terminated. */
+struct vd_sepolicy_source {
+    const char *name; /* as messages show it */
+    const char *text;
+    size_t size;
+};
+
+enum vd_sepolicy_mls { VD_SEPOLICY_MLS_AUTO, VD_SEPOLICY_MLS_YES, VD_SEPOLICY_MLS_NO };
+
+enum vd_sepolicy_unknown {
+    VD_SEPOLICY_UNKNOWN_DENY,
+    VD_SEPOLICY_UNKNOWN_REJECT,
+    VD_SEPOLICY_UNKNOWN_ALLOW,
+};
+
+enum vd_sepolicy_level { VD_SEPOLICY_ERROR, VD_SEPOLICY_WARNING };
+
+/* One message; every string is valid only during the call that receives it. */
+struct vd_sepolicy_message {
+    enum vd_sepolicy_level level;
+    const char *file; /* #line marks followed; NULL: the message has no place */
+    uint32_t line;    /* 1-based */
+    uint32_t column;  /* 1-based, in bytes */
+    const char *text;
+    const char *source; /* the source line, not terminated; NULL: none */
+    size_t source_size;
+    const char *hint; /* NULL: no advice */
+};
+
+struct vd_sepolicy_options {
+    enum vd_sepolicy_mls mls;
+    enum vd_sepolicy_unknown unknown;
+    size_t memory; /* limit of the arena in bytes; 0: VD_SEPOLICY_MEMORY */
+    void (*message)(void *arg, const struct vd_sepolicy_message *message); /* may be NULL */
+    void *message_arg;
+};
+
+struct vd_sepolicy_result {
+    uint8_t *blob; /* malloc'ed; the caller frees it */
+    size_t size;
+    uint32_t types, attributes, classes, roles, users, rules, booleans; /* for a report */
+};
+
+/*
+ * Compiles `count` sources, read as one text in that order. VD_OK fills `ret`;
+ * VD_E_INVALID: there were errors, each given to `options->message`; VD_E_LIMIT
+ * or VD_E_NO_MEMORY: the arena's limit or the machine's memory is used up.
+ */
+vd_status vd_sepolicy_compile(const struct vd_sepolicy_source *sources, size_t count,
+                              const struct vd_sepolicy_options *options,
+                              struct vd_sepolicy_result *ret);
+
+/*
+ * The message as text, terminated: "FILE:LINE:COL: error: TEXT", the source
+ * line, a caret under the column (tabs kept, so that it stands right), the
+ * hint. Foreign bytes that could steer a terminal are written as \xHH. Returns
+ * the length; what does not fit in `size` is cut.
+ */
+size_t vd_sepolicy_format(const struct vd_sepolicy_message *message, char *buf, size_t size);
+
+#endif
