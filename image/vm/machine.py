@@ -146,10 +146,20 @@ def outcome(watcher, timeout):
     return console.Result("ended", 4, "VERIDIAN: the machine stopped without an outcome")
 
 
-def connect(path):
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(path)
-    return connection
+def connect(path, child):
+    """Connects to the socket that `child` makes: it exists before it listens."""
+    wait_for(path, child)
+    end = time.monotonic() + 10
+    while True:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(path)
+            return connection
+        except ConnectionRefusedError:
+            connection.close()
+            if child.poll() is not None or time.monotonic() > end:
+                raise Missing(f"{child.args[0]} did not start") from None
+            time.sleep(0.01)
 
 
 def store_exports(args, channel, result):
@@ -176,8 +186,7 @@ def run(args, work, log):
         errors = open(os.path.join(work, "qemu.err"), "w+b")
         watcher = console.Watcher(log, args.until, sys.stderr if args.verbose else None)
         qemu = processes.start(qemu_command(args, work, tpm), stdout=subprocess.PIPE, stderr=errors)
-        wait_for(f"{work}/export.sock", qemu)
-        with connect(f"{work}/export.sock") as connection:
+        with connect(f"{work}/export.sock", qemu) as connection:
             channel = export.Channel(connection, args.nonce)
             watch(qemu, watcher, channel, args.timeout)
     result = outcome(watcher, args.timeout)

@@ -41,7 +41,7 @@ for pcr in 4 8 9 11; do
     echo "$pcr $(cat /sys/class/tpm/tpm0/pcr-sha256/$pcr)" >>/out/pcrs.txt
 done
 cat /sys/kernel/security/tpm0/binary_bios_measurements >/out/eventlog.bin
-tar -c -C / -f - out >&3
+tar -c -C /out -f - eventlog.bin pcrs.txt >&3
 echo "VERIDIAN: ready"
 poweroff -f
 """
@@ -133,7 +133,8 @@ def boot(material, program, image, variables, tpm="crb"):
         command = [BOOT_VM, "--json", "--image", directory, "--log", join("log"), "--export",
                    join("out"), "--tpm-interface", tpm]
         run = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-        expect(run.returncode in (0, 1), f"boot-vm ended with {run.returncode}: {run.stdout}")
+        expect(run.returncode in (0, 1) and run.stdout.startswith(b"{"),
+               f"boot-vm ended with {run.returncode}: {run.stdout}")
         lines = bootimage.read(join("log")).decode("utf-8", "replace").splitlines()
         files = {name: bootimage.read(join("out/" + name))
                  for name in (os.listdir(join("out")) if os.path.isdir(join("out")) else [])}
