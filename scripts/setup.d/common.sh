@@ -1,6 +1,8 @@
+# shellcheck shell=sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Messages and small helpers of scripts/setup.
 
+# shellcheck disable=SC2034
 missing_exit=0
 
 say() {

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # The distribution's packages. A row: package, or alternatives a|b of which the
 # first that the distribution knows is taken; then what it is for.
@@ -14,7 +15,7 @@ clang           BPF programs, bootloader, fuzzers
 lld             bootloader's linker
 llvm            object tools
 clang-format    make check
-libclang-rt-14-dev|libclang-rt-19-dev|libclang-rt-dev fuzzers' runtime
+libclang-rt-dev|libclang-rt-14-dev fuzzers' runtime
 python3         scripts
 git             source listing of make check
 ca-certificates apt over TLS
@@ -63,23 +64,27 @@ require_apt() {
     exit 3
 }
 
-is_installed() {
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+# The installed packages, a name a line, between two lines that name none.
+installed_packages() {
+    echo -
+    # shellcheck disable=SC2016
+    dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p'
+    echo -
 }
 
-# True if one of the alternatives a|b is installed.
-any_installed() {
-    for alternative in $(echo "$1" | tr '|' ' '); do
-        if is_installed "$alternative"; then
-            return 0
-        fi
-    done
-    return 1
-}
-
+# The rows of which no alternative is installed.
 missing_packages() {
+    installed=$(installed_packages)
     packages_table | while read -r names _; do
-        any_installed "$names" || echo "$names"
+        found=no
+        for alternative in $(echo "$names" | tr '|' ' '); do
+            case $installed in
+            *"
+$alternative
+"*) found=yes ;;
+            esac
+        done
+        [ $found = yes ] || echo "$names"
     done
 }
 
@@ -104,17 +109,29 @@ choose_package() {
     die "apt knows none of: $1"
 }
 
+# A faulty third source, say, must not stop us: apt then works with the lists it has.
+update_lists() {
+    as_root apt-get update -q >&2 || say "apt-get update reports faults; going on with the lists there are"
+}
+
+# apt_install PACKAGE…: waits for another apt that runs (as just after a first start).
+apt_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -y \
+        --no-install-recommends install "$@" >&2
+}
+
 install_packages() {
     missing=$(missing_packages)
     if [ -z "$missing" ]; then
         return
     fi
-    say "installing packages: $(echo $missing)"
-    as_root apt-get update -q
+    # shellcheck disable=SC2086
+    say "installing packages:" $missing
+    update_lists
     chosen=
     for names in $missing; do
         chosen="$chosen $(choose_package "$names")"
     done
     # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $chosen
+    apt_install $chosen || die "apt-get could not install the packages (its messages are above)"
 }

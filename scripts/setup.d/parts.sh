@@ -1,43 +1,82 @@
+# shellcheck shell=sh disable=SC2154
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What the distribution lacks, each part once, in the cache. A part is built in
 # a temporary directory and renamed when it is whole, so an interrupted run
 # leaves nothing that looks finished.
 
-parts='openssl mbedtls kernel/primary kernel/fallback ovmf virt-fw'
+# A row: part, number of its recipe. A change of how a part is made takes a new
+# number: then older copies are made anew.
+parts_table() {
+    cat <<'TABLE'
+openssl         1
+mbedtls         1
+kernel/primary  1
+kernel/fallback 1
+ovmf            1
+virt-fw         2
+TABLE
+}
+
+# The version of the OpenSSL that the build would use: the installed one, else
+# the one that would be installed.
+openssl_version() {
+    pkg-config --modversion libcrypto 2>/dev/null ||
+        apt-cache policy libssl-dev | sed -n 's/^  Candidate: *//p'
+}
 
 openssl_wanted() {
-    have=$(pkg-config --modversion libcrypto 2>/dev/null || echo 0)
-    ! version_at_least "$have" 3.5
+    ! version_at_least "$(openssl_version)" 3.5
 }
 
-part_wanted() {
-    if [ "$1" = openssl ]; then
-        openssl_wanted
+# True if the part is not needed, or is there as this recipe makes it.
+part_is_there() {
+    if [ "$1" = openssl ] && ! openssl_wanted; then
+        return 0
     fi
+    [ "$(cat "$cache/$1/.recipe" 2>/dev/null)" = "$2" ]
 }
 
-check_parts() {
-    for part in $parts; do
-        if part_wanted "$part" && [ ! -d "$cache/$part" ]; then
-            note_missing "$cache/$part"
-        fi
+missing_parts() {
+    parts_table | while read -r part recipe; do
+        part_is_there "$part" "$recipe" || echo "$part:$recipe"
     done
 }
 
+check_parts() {
+    for row in $(missing_parts); do
+        note_missing "$cache/${row%:*}"
+    done
+}
+
+# What an interrupted run may have left.
+remove_leftovers() {
+    rm -rf "$cache"/tmp.* "$cache/new" "$cache/old" "$cache/openssl-source" "$cache/openssl-stage" \
+        "$cache/kernel-unpacked"
+}
+
+# make_part NAME RECIPE
+make_part() {
+    say "making $1 in $cache"
+    "make_$(echo "$1" | tr '/-' '__')" "$cache/new"
+    echo "$2" >"$cache/new/.recipe"
+    sync -f "$cache/new"
+    if [ -e "$cache/$1" ]; then
+        mv "$cache/$1" "$cache/old"
+    fi
+    mv "$cache/new" "$cache/$1"
+    rm -rf "$cache/old"
+}
+
 make_parts() {
+    if [ -z "$(missing_parts)" ]; then
+        return
+    fi
     mkdir -p "$cache/kernel"
     exec 8>"$cache/lock"
     flock 8
-    rm -rf "$cache"/tmp.*
-    for part in $parts; do
-        if ! part_wanted "$part" || [ -d "$cache/$part" ]; then
-            continue
-        fi
-        say "making $part in $cache"
-        rm -rf "$cache/new"
-        "make_$(echo "$part" | tr '/-' '__')" "$cache/new"
-        sync "$cache/new"
-        mv "$cache/new" "$cache/$part"
+    remove_leftovers
+    for row in $(missing_parts); do # asked again: another run may just have made them
+        make_part "${row%:*}" "${row#*:}"
     done
     flock -u 8
 }

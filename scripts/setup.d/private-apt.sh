@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # A private apt configuration for what is newer than the distribution: its own
 # sources, lists and downloads, under the cache. Signatures are checked by apt
@@ -7,14 +8,23 @@
 apt_dir=$cache/apt
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# The mirror of the system's own sources (one-line or deb822 form).
+# The mirror of Debian itself (not of its security archive, nor of third sources)
+# that the system's apt uses, as apt itself reads its sources.
+system_mirror() {
+    # shellcheck disable=SC2016
+    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' |
+        sed -n 's/^Debian|Debian|//p' | head -n 1
+}
+
 debian_mirror() {
     if [ -n "${VD_DEBIAN_MIRROR:-}" ]; then
         echo "$VD_DEBIAN_MIRROR"
-        return
+    elif [ -n "$(system_mirror)" ]; then
+        system_mirror
+    else
+        update_lists # indextargets knows origins only from lists that were read
+        system_mirror
     fi
-    cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
-        grep -oE '(https?|mirror\+file)://?[^ ]*/debian/?( |$)' | tr -d ' ' | head -n 1
 }
 
 private_apt_init() {
@@ -23,7 +33,7 @@ private_apt_init() {
     fi
     mirror=$(debian_mirror)
     [ -n "$mirror" ] || die "no Debian mirror in the apt sources; set VD_DEBIAN_MIRROR"
-    [ -r "$keyring" ] || as_root apt-get install -y --no-install-recommends debian-archive-keyring
+    [ -r "$keyring" ] || apt_install debian-archive-keyring
     mkdir -p "$apt_dir/state/lists/partial" "$apt_dir/cache/archives/partial" "$apt_dir/none"
     for suite in trixie trixie-backports; do
         echo "deb [signed-by=$keyring] $mirror $suite main"
@@ -47,8 +57,12 @@ CONF
     apt_ready=yes
 }
 
+# private_apt APT-PROGRAM ARGUMENT…; the system's apt.conf (proxies) still holds,
+# except for a default release, which our suites do not contain.
 private_apt() {
-    APT_CONFIG=$apt_dir/apt.conf "$@"
+    apt_program=$1
+    shift
+    APT_CONFIG=$apt_dir/apt.conf "$apt_program" -o APT::Default-Release= "$@"
 }
 
 # A package's source versions, newest first.
