@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Reads the guest's console and recognises the outcome lines."""
+import codecs
 import re
 import time
 
 ESCAPES = re.compile(r"\x1b(\[[0-9;?=]*[A-Za-z]|[()][0-9A-B]|[=>])")
+NEWLINE = re.compile(r"[\r\n]+")
+MAX_LINE = 4096  # characters; a longer line is taken in pieces
 READY = re.compile(r"VERIDIAN: ready\b")
 REFUSED = re.compile(r"VERIDIAN: refused (\S+).*")
 # What the firmware prints for a boot option that Secure Boot refuses, and when nothing is left to try.
@@ -55,34 +58,39 @@ def refusal(reason, line):
 
 
 class Watcher:
-    """Takes the console's bytes, keeps the text, notes stages, finds the outcome."""
+    """Takes the console's bytes, keeps the text by lines, notes stages, finds the outcome."""
 
     def __init__(self, log, until=None, echo=None):
         self.log = log
         self.echo = echo
-        self.until = re.compile(until) if until else None
+        self.until = until
         self.started = time.monotonic()
         self.stages = {}
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.pending = ""
         self.result = None
 
     def feed(self, data):
-        text = ESCAPES.sub("", data.decode("utf-8", "replace"))
-        for stream in (self.log, self.echo):
-            if stream:
-                stream.write(text)
-                stream.flush()
-        self.pending += text
-        *lines, self.pending = re.split(r"[\r\n]+", self.pending)
+        self.pending += self.decoder.decode(data)
+        *lines, self.pending = NEWLINE.split(self.pending)
+        if len(self.pending) > MAX_LINE:
+            lines.append(self.pending)
+            self.pending = ""
         for line in lines:
-            self.line(line.strip())
+            self.line(ESCAPES.sub("", line).strip())
 
     def finish(self):
         """The console has ended: judge its last line, complete or not."""
-        self.line(self.pending.strip())
+        self.line(ESCAPES.sub("", self.pending).strip())
         self.pending = ""
 
     def line(self, line):
+        if not line:
+            return
+        for stream in (self.log, self.echo):
+            if stream:
+                stream.write(line + "\n")
+                stream.flush()
         for name, pattern in STAGES:
             if name not in self.stages and pattern.search(line):
                 self.stages[name] = round(time.monotonic() - self.started, 3)

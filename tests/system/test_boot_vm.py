@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,13 @@ case "$(busybox cat /proc/cmdline)" in
     echo log >/out/eventlog.bin
     busybox tar -c -C /out -f - . >&3
     echo "VERIDIAN: ready" ;;
+*end=link*)
+    echo hello >/dev/ttyS1
+    busybox mkdir /out
+    busybox ln -s /etc/passwd /out/eventlog.bin
+    busybox tar -c -C /out -f - . >/dev/ttyS1
+    echo "VERIDIAN: ready" ;;
+*end=ready*) echo "VERIDIAN: ready" ;;
 *end=refused*) echo "VERIDIAN: refused digest-kernel at byte 144" ;;
 *end=panic*) exit 1 ;;
 *end=off*) busybox poweroff -f ;;
@@ -64,10 +72,13 @@ def make_initrd(path, work):
         subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], input=names.encode(), cwd=root, stdout=out, check=True)
 
 
+def command_line(work, end, *options):
+    return [BOOT_VM, "--kernel", KERNEL, "--initrd", f"{work}/initrd", "--json", "--tpm-interface", "none",
+            "--append", f"console=ttyS0 panic=-1 end={end}", "--log", f"{work}/log", *options]
+
+
 def boot(work, end, *options):
-    command = [BOOT_VM, "--kernel", KERNEL, "--initrd", f"{work}/initrd", "--json", "--tpm-interface", "none",
-               "--append", f"console=ttyS0 panic=-1 end={end}", "--log", f"{work}/log", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command_line(work, end, *options), capture_output=True, text=True, check=False)
     result = json.loads(done.stdout) if done.stdout.startswith("{") else {}
     return done.returncode, result, done.stderr
 
@@ -93,21 +104,95 @@ def export_and_nonce(tap, work):
     tap.check("boot_vm_event_log", good and open(f"{work}/log.bin", "rb").read() == b"log\n")
 
 
+def no_export(tap, work):
+    """A boot without the event log that was asked for fails, and leaves no older one to be mistaken for it."""
+    log = f"{work}/log.bin"
+    for end in ("link", "ready"):
+        with open(log, "wb") as f:
+            f.write(b"older")
+        code, result, err = boot(work, end, "--event-log", log)
+        tap.check(f"boot_vm_no_event_log_{end}",
+                  (code, result.get("outcome"), os.path.exists(log)) == (4, "ready", False), f"{code} {result} {err}")
+
+
 def limits(tap, work):
     started = time.monotonic()
     code, result, err = boot(work, "sleep", "--until", "here we are", "--timeout", "120")
-    tap.check("boot_vm_until", code == 0 and result.get("outcome") == "until", f"{code} {result} {err}")
-    tap.check("boot_vm_does_not_wait_for_the_limit", time.monotonic() - started < 115)
+    good = code == 0 and result.get("outcome") == "until"
+    tap.check("boot_vm_until", good, f"{code} {result} {err}")
+    tap.check("boot_vm_does_not_wait_for_the_limit", good and time.monotonic() - started < 115)
     code, result, err = boot(work, "sleep", "--timeout", "2")
     tap.check("boot_vm_time_limit", code == 4 and result.get("outcome") == "timeout", f"{code} {result} {err}")
 
 
+def processes_with(text):
+    """Running processes with this text in their arguments."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                if text.encode() in f.read():
+                    found.append(int(pid))
+        except OSError:
+            pass  # ended meanwhile
+    return found
+
+
+def wait_until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+def killed(tap, work):
+    """Whatever signal ends boot-vm, QEMU and the TPM end too."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL):
+        temporary = os.path.join(work, number.name)
+        os.mkdir(temporary)
+        child = subprocess.Popen([*command_line(work, "sleep"), "--tpm-interface", "crb"], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL, env={**os.environ, "TMPDIR": temporary})
+        # Its temporary directory stands in the arguments of QEMU and of swtpm.
+        started = wait_until(lambda: len(processes_with(temporary)) >= 2)
+        child.send_signal(number)
+        code = child.wait(30)
+        tap.check(f"boot_vm_{number.name}_ends_its_children",
+                  started and wait_until(lambda: not processes_with(temporary)), f"{started} {processes_with(temporary)}")
+        if number != signal.SIGKILL:
+            tap.check(f"boot_vm_{number.name}_leaves_nothing", (code, os.listdir(temporary)) == (4, []),
+                      f"{code} {os.listdir(temporary)}")
+
+
+def faults(tap, work):
+    done = subprocess.run([BOOT_VM, "--kernel", BOOT_VM, "--tpm-interface", "none"], capture_output=True, text=True, check=False)
+    tap.check("boot_vm_says_why_qemu_did_not_start", done.returncode == 4 and "kernel" in done.stderr, done)
+    # A machine with Python and no QEMU.
+    only_python = os.path.join(work, "path")
+    os.mkdir(only_python)
+    os.symlink(sys.executable, os.path.join(only_python, "python3"))
+    done = subprocess.run(command_line(work, "off"), env={**os.environ, "PATH": only_python}, capture_output=True,
+                          text=True, check=False)
+    tap.check("boot_vm_names_the_missing_package", done.returncode == 3 and "qemu-system-x86" in done.stderr, done)
+
+
+CALLS = (
+    ("nothing", []),
+    ("no_file", ["--kernel", "/nonexistent"]),
+    ("both", ["--kernel", BUSYBOX, "--esp", BUSYBOX, "--vars", BUSYBOX]),
+    ("vars_without_firmware", ["--kernel", BUSYBOX, "--vars", BUSYBOX]),
+    ("append_to_an_image", ["--esp", BUSYBOX, "--vars", BUSYBOX, "--append", "x"]),
+    ("nonce_no_hex", ["--kernel", BUSYBOX, "--nonce", "xyz"]),
+    ("nonce_half_a_byte", ["--kernel", BUSYBOX, "--nonce", "abc"]),
+    ("bad_regex", ["--kernel", BUSYBOX, "--until", "("]),
+    ("no_time", ["--kernel", BUSYBOX, "--timeout", "0"]),
+    ("no_directory", ["--kernel", BUSYBOX, "--log", "/nonexistent/log"]),
+)
+
+
 def calls(tap):
-    for name, arguments in (("nothing", []), ("no_file", ["--kernel", "/nonexistent"]),
-                            ("both", ["--kernel", BUSYBOX, "--esp", BUSYBOX, "--vars", BUSYBOX]),
-                            ("bad_nonce", ["--kernel", BUSYBOX, "--nonce", "xyz"])):
-        code = subprocess.run([BOOT_VM, *arguments], capture_output=True, check=False).returncode
-        tap.check(f"boot_vm_call_{name}", code == 2, code)
+    for name, arguments in CALLS:
+        done = subprocess.run([BOOT_VM, *arguments], capture_output=True, text=True, check=False)
+        tap.check(f"boot_vm_call_{name}", done.returncode == 2 and "error: " in done.stderr, done)
 
 
 def main():
@@ -118,9 +203,12 @@ def main():
     with tempfile.TemporaryDirectory(prefix="veridian-test-") as work:
         make_initrd(f"{work}/initrd", work)
         calls(tap)
+        faults(tap, work)
         export_and_nonce(tap, work)
+        no_export(tap, work)
         outcomes(tap, work)
         limits(tap, work)
+        killed(tap, work)
     print(f"1..{tap.number}")
     return 1 if tap.failed else 0
 
