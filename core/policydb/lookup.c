@@ -108,8 +108,10 @@ vd_status vd_policydb_initial(const struct vd_policydb *db, const char *name,
                               struct vd_context *ret)
 {
     uint32_t count = vd_policydb_header(db)->sections[VD_PDB_INITIAL].count;
-    size_t len = __builtin_strlen(name);
+    size_t len = 0;
 
+    while (name[len] != '\0')
+        len++;
     for (uint32_t i = 0; i < count; i++) {
         const struct vd_pdb_initial *row = vd_pdb_row(db, VD_PDB_INITIAL, i, sizeof(*row));
         const struct vd_context *context;

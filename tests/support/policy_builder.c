@@ -13,12 +13,6 @@ struct table {
     uint32_t row_size;
 };
 
-struct rule {
-    uint32_t source, class, target;
-    uint32_t allowed, auditallow, dontaudit;
-    uint32_t cond, branch;
-};
-
 struct trans {
     uint64_t key;
     uint32_t value;
@@ -117,7 +111,7 @@ struct pb *pb_new(uint32_t flags)
     pb->flags = flags;
     for (uint32_t i = 0; i < VD_PDB_SECTION_COUNT; i++)
         pb->sections[i].row_size = row_sizes[i];
-    pb->rules.row_size = sizeof(struct rule);
+    pb->rules.row_size = sizeof(struct pb_rule);
     pb->trans.row_size = sizeof(struct trans);
     pb->nodes.row_size = sizeof(struct vd_pdb_node);
     pb->programs.row_size = sizeof(struct program);
@@ -255,17 +249,16 @@ void pb_user_role(struct pb *pb, uint32_t user, uint32_t role)
     vd_bitmap_set(&pb->user_roles[user], role);
 }
 
-void pb_rule(struct pb *pb, uint32_t source, uint32_t target, uint32_t class, uint32_t allowed,
-             uint32_t auditallow, uint32_t dontaudit, uint32_t cond, uint32_t branch)
+void pb_rule(struct pb *pb, const struct pb_rule *rule)
 {
-    struct rule rule = {source, class, target, allowed, auditallow, dontaudit, cond, branch};
-
-    add(&pb->rules, &rule);
+    add(&pb->rules, rule);
 }
 
 void pb_allow(struct pb *pb, uint32_t source, uint32_t target, uint32_t class, uint32_t perms)
 {
-    pb_rule(pb, source, target, class, perms, 0, 0, 0, 0);
+    struct pb_rule rule = {.source = source, .class = class, .target = target, .allowed = perms};
+
+    pb_rule(pb, &rule);
 }
 
 uint32_t pb_cond(struct pb *pb, const struct vd_pdb_cond_node *nodes, uint32_t node_count)
@@ -277,10 +270,9 @@ uint32_t pb_cond(struct pb *pb, const struct vd_pdb_cond_node *nodes, uint32_t n
     return add(&pb->conds, span);
 }
 
-void pb_transition(struct pb *pb, uint32_t kind, uint32_t source, uint32_t target, uint32_t class,
-                   uint32_t value)
+void pb_transition(struct pb *pb, uint64_t key, uint32_t value)
 {
-    struct trans row = {vd_pdb_trans_key(kind, source, target, class), value};
+    struct trans row = {key, value};
 
     add(&pb->trans, &row);
 }
@@ -294,10 +286,11 @@ uint32_t pb_set(struct pb *pb, const uint64_t *words, uint32_t word_count)
     return first;
 }
 
-static void program(struct pb *pb, uint32_t class, bool validatetrans, uint32_t perms,
-                    const struct vd_pdb_node *nodes, uint32_t node_count)
+/* No permissions: a validatetrans. */
+static void program(struct pb *pb, uint32_t class, uint32_t perms, const struct vd_pdb_node *nodes,
+                    uint32_t node_count)
 {
-    struct program row = {class, validatetrans, count(&pb->nodes), node_count + 2};
+    struct program row = {class, perms == 0, count(&pb->nodes), node_count + 2};
     struct vd_pdb_node edge = {.op = VD_CX_BEGIN,
                                .left = (uint8_t)((node_count + 1) & 255),
                                .right = (uint8_t)((node_count + 1) >> 8),
@@ -314,13 +307,13 @@ static void program(struct pb *pb, uint32_t class, bool validatetrans, uint32_t 
 void pb_constraint(struct pb *pb, uint32_t class, uint32_t perms, const struct vd_pdb_node *nodes,
                    uint32_t node_count)
 {
-    program(pb, class, false, perms, nodes, node_count);
+    program(pb, class, perms, nodes, node_count);
 }
 
 void pb_validatetrans(struct pb *pb, uint32_t class, const struct vd_pdb_node *nodes,
                       uint32_t node_count)
 {
-    program(pb, class, true, 0, nodes, node_count);
+    program(pb, class, 0, nodes, node_count);
 }
 
 /* A class's programs together, those of each kind. */
@@ -437,7 +430,8 @@ static int compare_rules(const void *a, const void *b)
 }
 
 /* The leaf of rules[first, first + n), which have the same source, class and target. */
-static uint32_t make_leaf(struct pb *pb, struct pages *leaves, const struct rule *rules, uint32_t n)
+static uint32_t make_leaf(struct pb *pb, struct pages *leaves, const struct pb_rule *rules,
+                          uint32_t n)
 {
     struct vd_pdb_leaf leaf = {.base_auditdeny = UINT32_MAX};
     const uint32_t *conds = (const uint32_t *)pb->conds.data;
@@ -473,7 +467,7 @@ struct trie {
 };
 
 /* The row of rules[first, first + n), which have the same source and class. */
-static uint32_t make_row(struct pb *pb, struct trie *t, const struct rule *rules, uint32_t n)
+static uint32_t make_row(struct pb *pb, struct trie *t, const struct pb_rule *rules, uint32_t n)
 {
     memset(t->block, 0, (size_t)t->blocks_per_row * VD_PDB_BLOCK_TYPES * sizeof(uint32_t));
     for (uint32_t i = 0, m; i < n; i += m) {
@@ -493,7 +487,7 @@ static void place_trie(struct pb *pb)
     uint32_t types = count(&pb->sections[VD_PDB_TYPES]);
     uint32_t classes = count(&pb->sections[VD_PDB_CLASSES]);
     uint32_t rule_count = count(&pb->rules);
-    struct rule *rules = (struct rule *)pb->rules.data;
+    struct pb_rule *rules = (struct pb_rule *)pb->rules.data;
     uint32_t *root = check(calloc((size_t)types * classes, sizeof(*root)));
     struct trie t = {.blocks_per_row = (types + 63) / 64};
 

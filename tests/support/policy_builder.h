@@ -41,14 +41,20 @@ void pb_role_dominates(struct pb *pb, uint32_t role, uint32_t other);
 void pb_role_allow(struct pb *pb, uint32_t from, uint32_t to);
 void pb_user_role(struct pb *pb, uint32_t user, uint32_t role);
 
-/* Rules add up. `cond`: 0, or what pb_cond returned; `branch` 1 while it is true, else 0. */
-void pb_rule(struct pb *pb, uint32_t source, uint32_t target, uint32_t class, uint32_t allowed,
-             uint32_t auditallow, uint32_t dontaudit, uint32_t cond, uint32_t branch);
+struct pb_rule {
+    uint32_t source, class, target;
+    uint32_t allowed, auditallow, dontaudit;
+    uint32_t cond;   /* 0, or what pb_cond returned */
+    uint32_t branch; /* in force while the condition is true (1) or false (0) */
+};
+
+/* Rules add up. */
+void pb_rule(struct pb *pb, const struct pb_rule *rule);
 void pb_allow(struct pb *pb, uint32_t source, uint32_t target, uint32_t class, uint32_t perms);
 uint32_t pb_cond(struct pb *pb, const struct vd_pdb_cond_node *nodes, uint32_t count);
 
-void pb_transition(struct pb *pb, uint32_t kind, uint32_t source, uint32_t target, uint32_t class,
-                   uint32_t value);
+/* `key`: vd_pdb_trans_key; each at most once. */
+void pb_transition(struct pb *pb, uint64_t key, uint32_t value);
 
 /* A set of numbers below 64 * words as the operand of VD_CX_NAMES: its first word in BITMAPS. */
 uint32_t pb_set(struct pb *pb, const uint64_t *words, uint32_t count);

@@ -76,18 +76,35 @@ static void add_rules(struct pb *pb)
     pb_allow(pb, SP_INIT_T, SP_SECRET_T, SP_FILE, files | SP_RELABEL);
     pb_allow(pb, SP_APP_T, SP_PUBLIC_T, SP_FILE, SP_READ | SP_OPEN);
     pb_allow(pb, SP_CHILD_T, SP_PUBLIC_T, SP_FILE, files);
-    pb_rule(pb, SP_APP_T, SP_PUBLIC_T, SP_FILE, 0, SP_READ, SP_WRITE, 0, 0);
-    pb_rule(pb, SP_APP_T, SP_SECRET_T, SP_FILE, SP_READ, 0, 0, cond, 1);
-    pb_rule(pb, SP_APP_T, SP_SECRET_T, SP_FILE, SP_OPEN, 0, SP_READ, cond, 0);
+    pb_rule(pb, &(struct pb_rule){.source = SP_APP_T,
+                                  .class = SP_FILE,
+                                  .target = SP_PUBLIC_T,
+                                  .auditallow = SP_READ,
+                                  .dontaudit = SP_WRITE});
+    pb_rule(pb, &(struct pb_rule){.source = SP_APP_T,
+                                  .class = SP_FILE,
+                                  .target = SP_SECRET_T,
+                                  .allowed = SP_READ,
+                                  .cond = cond,
+                                  .branch = 1});
+    pb_rule(pb, &(struct pb_rule){.source = SP_APP_T,
+                                  .class = SP_FILE,
+                                  .target = SP_SECRET_T,
+                                  .allowed = SP_OPEN,
+                                  .dontaudit = SP_READ,
+                                  .cond = cond});
     pb_allow(pb, SP_APP_T, SP_TMP_T, SP_FILE, files);
     pb_allow(pb, SP_APP_T, SP_APP_T, SP_SOCKET, SP_READ | SP_WRITE);
 
-    pb_transition(pb, VD_TRANS_TYPE, SP_INIT_T, SP_APP_EXEC_T, SP_PROCESS, SP_APP_T);
-    pb_transition(pb, VD_TRANS_ROLE, SP_SYSTEM_R, SP_APP_EXEC_T, SP_PROCESS, SP_APP_R);
-    pb_transition(pb, VD_TRANS_TYPE, SP_APP_T, SP_PUBLIC_T, SP_FILE, SP_TMP_T);
-    pb_transition(pb, VD_TRANS_MEMBER, SP_APP_T, SP_PUBLIC_T, SP_FILE, SP_SECRET_T);
-    pb_transition(pb, VD_TRANS_CHANGE, SP_APP_T, SP_TMP_T, SP_FILE, SP_PUBLIC_T);
-    pb_transition(pb, VD_TRANS_RANGE, SP_INIT_T, SP_TMP_T, SP_PROCESS, 1);
+    pb_transition(pb, vd_pdb_trans_key(VD_TRANS_TYPE, SP_INIT_T, SP_APP_EXEC_T, SP_PROCESS),
+                  SP_APP_T);
+    pb_transition(pb, vd_pdb_trans_key(VD_TRANS_ROLE, SP_SYSTEM_R, SP_APP_EXEC_T, SP_PROCESS),
+                  SP_APP_R);
+    pb_transition(pb, vd_pdb_trans_key(VD_TRANS_TYPE, SP_APP_T, SP_PUBLIC_T, SP_FILE), SP_TMP_T);
+    pb_transition(pb, vd_pdb_trans_key(VD_TRANS_MEMBER, SP_APP_T, SP_PUBLIC_T, SP_FILE),
+                  SP_SECRET_T);
+    pb_transition(pb, vd_pdb_trans_key(VD_TRANS_CHANGE, SP_APP_T, SP_TMP_T, SP_FILE), SP_PUBLIC_T);
+    pb_transition(pb, vd_pdb_trans_key(VD_TRANS_RANGE, SP_INIT_T, SP_TMP_T, SP_PROCESS), 1);
 }
 
 static void add_constraints(struct pb *pb)
@@ -156,17 +173,13 @@ struct vd_policydb small_policy_open(uint8_t **ret_blob)
     return db;
 }
 
-struct vd_context sp_context(uint32_t user, uint32_t role, uint32_t type, uint32_t low_sens,
-                             uint64_t low_cats, uint32_t high_sens, uint64_t high_cats)
+struct vd_context sp_context(uint32_t user, uint32_t role, uint32_t type, struct vd_mls_level low,
+                             struct vd_mls_level high)
 {
-    return (struct vd_context){.user = user,
-                               .role = role,
-                               .type = type,
-                               .low = {.sens = low_sens, .cats = {low_cats}},
-                               .high = {.sens = high_sens, .cats = {high_cats}}};
+    return (struct vd_context){.user = user, .role = role, .type = type, .low = low, .high = high};
 }
 
 struct vd_context sp_plain(uint32_t user, uint32_t role, uint32_t type)
 {
-    return sp_context(user, role, type, SP_S0, 0, SP_S0, 0);
+    return sp_context(user, role, type, SP_LEVEL(SP_S0, 0), SP_LEVEL(SP_S0, 0));
 }

@@ -38,9 +38,15 @@ uint8_t *small_policy(size_t *ret_size);
 /* The blob opened; ends the running test if that fails. The caller frees *ret_blob. */
 struct vd_policydb small_policy_open(uint8_t **ret_blob);
 
-/* A context; the levels have the categories below 64 given as bits. */
-struct vd_context sp_context(uint32_t user, uint32_t role, uint32_t type, uint32_t low_sens,
-                             uint64_t low_cats, uint32_t high_sens, uint64_t high_cats);
+/* A level; the categories below 64 are given as bits. */
+#define SP_LEVEL(sens_, cats_)              \
+    (struct vd_mls_level)                   \
+    {                                       \
+        .sens = (sens_), .cats = {(cats_) } \
+    }
+
+struct vd_context sp_context(uint32_t user, uint32_t role, uint32_t type, struct vd_mls_level low,
+                             struct vd_mls_level high);
 
 /* The same at s0 without categories. */
 struct vd_context sp_plain(uint32_t user, uint32_t role, uint32_t type);

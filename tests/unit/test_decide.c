@@ -92,10 +92,12 @@ VD_TEST(decide_constraints_compare_levels)
 
     setup();
     for (size_t i = 0; i < VD_COUNT(rows); i++) {
-        struct vd_context s = sp_context(SP_SYSTEM_U, SP_SYSTEM_R, SP_INIT_T, rows[i].low_sens,
-                                         rows[i].low_cats, rows[i].high_sens, rows[i].high_cats);
-        struct vd_context t = sp_context(SP_SYSTEM_U, SP_OBJECT_R, SP_SECRET_T, rows[i].sens,
-                                         rows[i].cats, rows[i].sens, rows[i].cats);
+        struct vd_context s = sp_context(SP_SYSTEM_U, SP_SYSTEM_R, SP_INIT_T,
+                                         SP_LEVEL(rows[i].low_sens, rows[i].low_cats),
+                                         SP_LEVEL(rows[i].high_sens, rows[i].high_cats));
+        struct vd_context t =
+            sp_context(SP_SYSTEM_U, SP_OBJECT_R, SP_SECRET_T, SP_LEVEL(rows[i].sens, rows[i].cats),
+                       SP_LEVEL(rows[i].sens, rows[i].cats));
         struct vd_decision d = ask(s, t, SP_FILE);
         VD_EXPECT_EQ(d.allowed, rows[i].allowed | SP_OPEN | SP_RELABEL);
         VD_EXPECT_EQ(d.without_constraint, rows[i].taken);
@@ -104,8 +106,10 @@ VD_TEST(decide_constraints_compare_levels)
 
 VD_TEST(decide_constraints_know_roles_users_and_types)
 {
-    struct vd_context high = sp_context(SP_SYSTEM_U, SP_APP_R, SP_SECRET_T, SP_S0, 0, SP_S0, 0);
-    struct vd_context admin = sp_context(SP_SYSTEM_U, SP_ADMIN_R, SP_INIT_T, SP_S1, 0, SP_S1, 0);
+    struct vd_context high =
+        sp_context(SP_SYSTEM_U, SP_APP_R, SP_SECRET_T, SP_LEVEL(SP_S0, 0), SP_LEVEL(SP_S0, 0));
+    struct vd_context admin =
+        sp_context(SP_SYSTEM_U, SP_ADMIN_R, SP_INIT_T, SP_LEVEL(SP_S1, 0), SP_LEVEL(SP_S1, 0));
     struct vd_context user = sp_plain(SP_APP_U, SP_APP_R, SP_APP_T);
 
     setup();
@@ -203,13 +207,15 @@ VD_TEST(decide_conditions_have_every_operator)
             pb_user(pb, "u", 0, 0);
             pb_bool(pb, "a", values >> 1);
             pb_bool(pb, "b", values & 1);
-            pb_rule(pb, 1, 1, 1, 1, 0, 0, pb_cond(pb, nodes, VD_COUNT(nodes)), 1);
+            pb_rule(pb, &(struct pb_rule){1, 1, 1, .allowed = 1, .branch = 1,
+                                          .cond = pb_cond(pb, nodes, VD_COUNT(nodes))});
             free(blob);
             blob = pb_finish(pb, &size);
             VD_EXPECT_EQ(vd_policydb_open(&db, blob, size, NULL), VD_OK);
-            VD_EXPECT_EQ(
-                ask(sp_context(1, 2, 1, 0, 0, 0, 0), sp_context(1, 1, 1, 0, 0, 0, 0), 1).allowed,
-                rows[i].when >> values & 1);
+            VD_EXPECT_EQ(ask(sp_context(1, 2, 1, SP_LEVEL(0, 0), SP_LEVEL(0, 0)),
+                             sp_context(1, 1, 1, SP_LEVEL(0, 0), SP_LEVEL(0, 0)), 1)
+                             .allowed,
+                         rows[i].when >> values & 1);
         }
     }
 }
@@ -268,8 +274,9 @@ VD_TEST(decide_exhaustive_tiny_policy)
         blob = pb_finish(pb, &size);
         VD_EXPECT_EQ(vd_policydb_open(&db, blob, size, NULL), VD_OK);
         for (uint32_t i = 0; i < 8; i++) {
-            struct vd_context s = sp_context(1, 2, 1 + (i & 1), 0, 0, 0, 0);
-            struct vd_context t = sp_context(1, 1, 1 + (i >> 1 & 1), 0, 0, 0, 0);
+            struct vd_context s = sp_context(1, 2, 1 + (i & 1), SP_LEVEL(0, 0), SP_LEVEL(0, 0));
+            struct vd_context t =
+                sp_context(1, 1, 1 + (i >> 1 & 1), SP_LEVEL(0, 0), SP_LEVEL(0, 0));
             VD_EXPECT_EQ(ask(s, t, 1 + (i >> 2)).allowed, rules >> (2 * i) & 3);
         }
     }

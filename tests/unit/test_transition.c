@@ -203,7 +203,7 @@ VD_TEST(context_valid_needs_every_part)
     bad = (struct vd_context){};
     VD_EXPECT(!vd_mac_context_valid(&db, &bad));
     /* object_r is for every user and type, but not for every range */
-    bad = sp_context(SP_APP_U, SP_OBJECT_R, SP_SECRET_T, SP_S1, 4, SP_S1, 4);
+    bad = sp_context(SP_APP_U, SP_OBJECT_R, SP_SECRET_T, SP_LEVEL(SP_S1, 4), SP_LEVEL(SP_S1, 4));
     VD_EXPECT(vd_mac_context_valid(&db, &bad));
     bad.low.sens = 3;
     VD_EXPECT(!vd_mac_context_valid(&db, &bad));

@@ -59,8 +59,7 @@ static int query(const struct vd_cli_call *call)
         return vd_cli_report(vd_diag_fail(&diag, VD_E_USAGE,
                                           "expected POLICY SCON TCON CLASS, or POLICY and --batch"),
                              &diag);
-    status = vd_policy_query_open(call->operands[0], args->bools.item, args->bools.count, &bytes,
-                                  &db, &diag);
+    status = vd_policy_query_open(call->operands[0], &args->bools, &bytes, &db, &diag);
     return status == VD_OK ? answer(&db, call, &diag) : vd_cli_report(status, &diag);
 }
 

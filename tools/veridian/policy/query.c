@@ -4,7 +4,6 @@
 #include "core/mac/decide.h"
 #include "core/mac/transition.h"
 #include "core/policydb/conditional.h"
-#include "lib/cli/cli.h"
 #include "lib/diagf.h"
 
 #include <errno.h>
@@ -46,7 +45,7 @@ static vd_status set_bool(const struct vd_policydb *db, uint8_t *blob, const cha
                     text);
 }
 
-vd_status vd_policy_query_open(const char *path, const char *const *bools, uint32_t bool_count,
+vd_status vd_policy_query_open(const char *path, const struct vd_cli_list *bools,
                                struct vd_bytes *ret_bytes, struct vd_policydb *ret,
                                struct vd_diag *diag)
 {
@@ -56,9 +55,9 @@ vd_status vd_policy_query_open(const char *path, const char *const *bools, uint3
     status = vd_policydb_open(ret, ret_bytes->data, ret_bytes->size, diag);
     if (status == VD_E_MAGIC)
         vd_diagf_hint(diag, "compile the sources first: veridian policy compile -o policy.vpol");
-    for (uint32_t i = 0; status == VD_OK && i < bool_count; i++)
-        status = set_bool(ret, ret_bytes->data, bools[i], diag);
-    if (status == VD_OK && bool_count != 0)
+    for (uint32_t i = 0; status == VD_OK && i < bools->count; i++)
+        status = set_bool(ret, ret_bytes->data, bools->item[i], diag);
+    if (status == VD_OK && bools->count != 0)
         vd_policydb_recompute(ret_bytes->data);
     if (status != VD_OK)
         vd_diag_file(diag, path);
@@ -122,24 +121,6 @@ static enum vd_policy_answer answer_av(const struct vd_policydb *db, const struc
     return d.allowed != 0 ? VD_POLICY_ANSWER_YES : VD_POLICY_ANSWER_NO;
 }
 
-static enum vd_policy_answer answer_transition(const struct vd_policydb *db,
-                                               const struct vd_context *cons, uint32_t class,
-                                               uint32_t kind, const char *verb, FILE *out)
-{
-    char buf[CONTEXT_BYTES];
-    struct vd_context created;
-    struct vd_text text;
-
-    if (vd_mac_transition(db, &cons[0], &cons[1], class, kind, &created) != VD_OK) {
-        fprintf(out, "%s error=invalid\n", verb);
-        return VD_POLICY_ANSWER_NO;
-    }
-    vd_text_init(&text, buf, sizeof(buf));
-    vd_mac_context_text(db, &created, &text);
-    fprintf(out, "%s context=%s\n", verb, buf);
-    return VD_POLICY_ANSWER_YES;
-}
-
 /* What a verb takes, and what it asks for. */
 struct verb {
     const char *name;
@@ -157,6 +138,25 @@ static const struct verb verbs[] = {
     {.name = "valid", .contexts = 1},
     {.name = "validatetrans", .contexts = 3, .class = true},
 };
+
+static enum vd_policy_answer answer_transition(const struct vd_policydb *db,
+                                               const struct verb *verb,
+                                               const struct vd_context *cons, uint32_t class,
+                                               FILE *out)
+{
+    char buf[CONTEXT_BYTES];
+    struct vd_context created;
+    struct vd_text text;
+
+    if (vd_mac_transition(db, &cons[0], &cons[1], class, verb->kind, &created) != VD_OK) {
+        fprintf(out, "%s error=invalid\n", verb->name);
+        return VD_POLICY_ANSWER_NO;
+    }
+    vd_text_init(&text, buf, sizeof(buf));
+    vd_mac_context_text(db, &created, &text);
+    fprintf(out, "%s context=%s\n", verb->name, buf);
+    return VD_POLICY_ANSWER_YES;
+}
 
 /* The verb of a line and its first argument; NULL if it is none, or has too few or many words. */
 static const struct verb *verb_of(char *const *words, uint32_t count, uint32_t *ret_first)
@@ -198,7 +198,7 @@ enum vd_policy_answer vd_policy_query_words(const struct vd_policydb *db, char *
     if (!class_of(db, words[first + verb->contexts], &class, diag))
         return unknown(out, "class");
     if (verb->kind != 0)
-        return answer_transition(db, cons, class, verb->kind, verb->name, out);
+        return answer_transition(db, verb, cons, class, out);
     if (verb->contexts == 2)
         return answer_av(db, cons, class, out);
     yes = vd_mac_validatetrans(db, &cons[0], &cons[1], &cons[2], class);
@@ -268,6 +268,8 @@ vd_status vd_policy_query_batch(const struct vd_policydb *db, int fd, FILE *out,
         buf[used] = '\0';
         answer_line(db, buf, used, out);
     }
+    if (status != VD_OK)
+        vd_diag_file(diag, "standard input");
     free(buf);
     return status;
 }

@@ -14,6 +14,7 @@
 #define VD_TOOLS_VERIDIAN_POLICY_QUERY_H
 
 #include "core/policydb/policydb.h"
+#include "lib/cli/cli.h"
 #include "lib/file.h"
 
 #include <stdio.h>
@@ -31,7 +32,7 @@ enum vd_policy_answer {
  * Reads and opens the policy at `path` with the booleans "NAME=0" or "NAME=1"
  * in `bools` set. The handle borrows `ret_bytes`, which the caller frees.
  */
-vd_status vd_policy_query_open(const char *path, const char *const *bools, uint32_t bool_count,
+vd_status vd_policy_query_open(const char *path, const struct vd_cli_list *bools,
                                struct vd_bytes *ret_bytes, struct vd_policydb *ret,
                                struct vd_diag *diag);
 
