@@ -224,7 +224,7 @@ vd_status vd_file_store(const char *path, const void *data, size_t size, mode_t 
 {
     VD_AUTO(vd_fd_close) int dir = -1;
     VD_AUTO(vd_fd_close) int fd = -1;
-    const char *base;
+    const char *base = NULL;
     char temp[NAME_MAX + 1];
     struct stat st;
 
