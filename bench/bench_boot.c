@@ -65,7 +65,7 @@ static void make(struct bench_image *image)
     at = image->file.data + header.part[VD_IMAGE_KERNEL].offset;
     for (size_t i = 0; i < KERNEL_BYTES; i++)
         at[i] = (uint8_t)(i * 2654435761u >> 13);
-    for (int i = 0; i < VD_IMAGE_PAYLOAD_COUNT; i++)
+    for (size_t i = 0; i < VD_IMAGE_PAYLOAD_COUNT; i++)
         must(openssl_sha256(NULL, at, (size_t)header.part[i].size, header.digest[i]));
     memcpy(image->file.data + header.part[VD_IMAGE_CERTIFICATES].offset, cert.data, cert.size);
     vd_image_encode_header(&header, image->file.data);
@@ -127,6 +127,7 @@ int main(void)
     fast.ops.ctx = &fast.dbx;
     fast.ops.sha256 = openssl_sha256;
     vd_bench_run(&(struct vd_bench){.name = "boot.judge.mbedtls",
+                                    .unit = "MiB/s",
                                     .run = run_judge,
                                     .ctx = &image,
                                     .peer_name = "openssl sha256",
@@ -134,6 +135,7 @@ int main(void)
                                     .peer_ctx = &image,
                                     .bytes_per_op = image.file.size});
     vd_bench_run(&(struct vd_bench){.name = "boot.judge.openssl-sha256",
+                                    .unit = "MiB/s",
                                     .run = run_judge,
                                     .ctx = &fast,
                                     .peer_name = "openssl sha256",

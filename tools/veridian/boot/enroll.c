@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define GUID_SIZE 16u
 
@@ -88,9 +89,18 @@ vd_status vd_enroll_forbid(struct vd_writer *dbx, const char *what, struct vd_di
     return VD_OK;
 }
 
+struct variable {
+    const char *name;
+    const char *guid;
+    int attr;
+};
+
+static const struct variable variable_dbx = {"dbx", GUID_SECURITY, ATTR_AUTHENTICATED};
+static const struct variable variable_enable = {"SecureBootEnable", GUID_ENABLE, ATTR_PRIVATE};
+static const struct variable variable_custom = {"CustomMode", GUID_CUSTOM, ATTR_PRIVATE};
+
 /* Adds one variable to the list that virt-fw-vars reads. */
-static bool add_variable(json_t *list, const char *name, const char *guid, int attr,
-                         const uint8_t *data, size_t size)
+static bool add_variable(json_t *list, const struct variable *v, const uint8_t *data, size_t size)
 {
     char *hex = malloc(2 * size + 1);
     json_t *object;
@@ -98,25 +108,24 @@ static bool add_variable(json_t *list, const char *name, const char *guid, int a
     if (hex == NULL)
         return false;
     vd_hex_encode(data, size, hex);
-    object =
-        json_pack("{s:s, s:s, s:i, s:s}", "name", name, "guid", guid, "attr", attr, "data", hex);
+    object = json_pack("{s:s, s:s, s:i, s:s}", "name", v->name, "guid", v->guid, "attr", v->attr,
+                       "data", hex);
     free(hex);
-    if (object != NULL && attr == ATTR_AUTHENTICATED &&
+    if (object != NULL && v->attr == ATTR_AUTHENTICATED &&
         json_object_set_new(object, "time", json_string(FIXED_TIME)) != 0)
         return false;
     return json_array_append_new(list, object) == 0;
 }
 
 struct certificate_row {
-    const char *variable;
+    struct variable variable;
     const char *file;
-    const char *guid;
 };
 
 static const struct certificate_row certificate_rows[] = {
-    {"PK", "PK.crt", GUID_GLOBAL},
-    {"KEK", "KEK.crt", GUID_GLOBAL},
-    {"db", "db.crt", GUID_SECURITY},
+    {{"PK", GUID_GLOBAL, ATTR_AUTHENTICATED}, "PK.crt"},
+    {{"KEK", GUID_GLOBAL, ATTR_AUTHENTICATED}, "KEK.crt"},
+    {{"db", GUID_SECURITY, ATTR_AUTHENTICATED}, "db.crt"},
 };
 
 static vd_status add_certificates(json_t *list, const char *keys_dir, uint8_t *buf,
@@ -133,7 +142,7 @@ static vd_status add_certificates(json_t *list, const char *keys_dir, uint8_t *b
         vd_writer_init(&w, buf, VD_ENROLL_DBX_MAX_BYTES);
         write_list(&w, guid_x509, der.data, der.size);
         VD_TRY(vd_write_done(&w));
-        if (!add_variable(list, row->variable, row->guid, ATTR_AUTHENTICATED, buf, w.len))
+        if (!add_variable(list, &row->variable, buf, w.len))
             return vd_diag_fail(diag, VD_E_NO_MEMORY, "out of memory");
     }
     return VD_OK;
@@ -150,7 +159,7 @@ static vd_status add_dbx(json_t *list, const struct vd_boot_enroll *request, uin
         VD_TRY(vd_enroll_forbid(&w, request->forbidden[i], diag));
     if (vd_write_done(&w) != VD_OK)
         return vd_diag_fail(diag, VD_E_LIMIT, "the forbidden list is larger than 64 KiB");
-    if (!add_variable(list, "dbx", GUID_SECURITY, ATTR_AUTHENTICATED, buf, w.len))
+    if (!add_variable(list, &variable_dbx, buf, w.len))
         return vd_diag_fail(diag, VD_E_NO_MEMORY, "out of memory");
     return VD_OK;
 }
@@ -170,8 +179,8 @@ static vd_status write_json(const struct vd_boot_enroll *request, json_t *list, 
         status = add_dbx(list, request, buf, diag);
     free(buf);
     VD_TRY(status);
-    if (!add_variable(list, "SecureBootEnable", GUID_ENABLE, ATTR_PRIVATE, &on, 1) ||
-        !add_variable(list, "CustomMode", GUID_CUSTOM, ATTR_PRIVATE, &off, 1))
+    if (!add_variable(list, &variable_enable, &on, 1) ||
+        !add_variable(list, &variable_custom, &off, 1))
         return vd_diag_fail(diag, VD_E_NO_MEMORY, "out of memory");
 
     json_t *root = json_pack("{s:i, s:O}", "version", 2, "variables", list);
@@ -187,10 +196,16 @@ vd_status vd_boot_enroll(const struct vd_boot_enroll *request, const char *scrat
                          struct vd_diag *diag)
 {
     char json[PATH_MAX];
-    json_t *list = json_array();
+    json_t *list;
     vd_status status;
 
+    if (access(request->base, R_OK) != 0) {
+        vd_diag_file(diag, request->base);
+        return vd_diag_fail(diag, VD_E_MISSING,
+                            "the firmware's empty variable store is needed; package ovmf has one");
+    }
     VD_TRY(vd_boot_path(json, scratch, "vars.json", diag));
+    list = json_array();
     status = write_json(request, list, json, diag);
     json_decref(list);
     VD_TRY(status);

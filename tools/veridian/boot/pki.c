@@ -113,18 +113,16 @@ vd_status vd_pki_make(const struct vd_pki_request *request, struct vd_pki_pair *
     return VD_OK;
 }
 
-/* Stores what a memory BIO holds as DIR/NAME.SUFFIX. */
-static vd_status store_bio(BIO *bio, const char *dir, const char *name, const char *suffix,
-                           mode_t mode, struct vd_diag *diag)
+/* Stores what a memory BIO holds as DIR/FILE; only a private key is for its owner alone. */
+static vd_status store_bio(BIO *bio, const char *dir, const char *file, bool private,
+                           struct vd_diag *diag)
 {
-    char file[64];
     char path[PATH_MAX];
     char *data = NULL;
     long size = BIO_get_mem_data(bio, &data);
 
-    snprintf(file, sizeof(file), "%s.%s", name, suffix);
     VD_TRY(vd_boot_path(path, dir, file, diag));
-    return vd_boot_file_store_new(path, mode, data, (size_t)size, diag);
+    return vd_boot_file_store_new(path, private ? 0600 : 0644, data, (size_t)size, diag);
 }
 
 static void free_bio(BIO **bio)
@@ -136,10 +134,12 @@ static void free_bio(BIO **bio)
 static vd_status store_key(const char *dir, const char *name, EVP_PKEY *key, struct vd_diag *diag)
 {
     VD_AUTO(free_bio) BIO *bio = BIO_new(BIO_s_secmem());
+    char file[64];
 
     if (bio == NULL || PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) != 1)
         return vd_pki_fail(diag, VD_E_SYSTEM, "cannot encode a private key");
-    return store_bio(bio, dir, name, "key", 0600, diag);
+    snprintf(file, sizeof(file), "%s.key", name);
+    return store_bio(bio, dir, file, true, diag);
 }
 
 vd_status vd_pki_store(const char *dir, const char *name, const struct vd_pki_pair *pair,
@@ -147,13 +147,16 @@ vd_status vd_pki_store(const char *dir, const char *name, const struct vd_pki_pa
 {
     VD_AUTO(free_bio) BIO *pem = BIO_new(BIO_s_mem());
     VD_AUTO(free_bio) BIO *der = BIO_new(BIO_s_mem());
+    char file[64];
 
     if (pem == NULL || der == NULL || PEM_write_bio_X509(pem, pair->cert) != 1 ||
         i2d_X509_bio(der, pair->cert) != 1)
         return vd_pki_fail(diag, VD_E_SYSTEM, "cannot encode a certificate");
     VD_TRY(store_key(dir, name, pair->key, diag));
-    VD_TRY(store_bio(pem, dir, name, "crt", 0644, diag));
-    return store_bio(der, dir, name, "der", 0644, diag);
+    snprintf(file, sizeof(file), "%s.crt", name);
+    VD_TRY(store_bio(pem, dir, file, false, diag));
+    snprintf(file, sizeof(file), "%s.der", name);
+    return store_bio(der, dir, file, false, diag);
 }
 
 /* Parses one certificate, PEM if it looks so, else DER; nothing may follow the DER. */
