@@ -73,15 +73,19 @@ VD_INLINE bool vd_context_valid(const struct vd_policydb *db, const struct vd_co
     return vd_mls_level_empty(&context->low) && vd_mls_level_empty(&context->high);
 }
 
-/* Greatest lower bound of the lows, least upper bound of the highs. */
+/*
+ * What both ranges have: the higher of the low sensitivities, the lower of the
+ * high ones, the categories that both have. Ranges without a common sensitivity
+ * give one that is not valid. Source: Linux, mls_context_glblub.
+ */
 VD_INLINE void vd_transition_glblub(const struct vd_context *a, const struct vd_context *b,
                                     struct vd_context *ret)
 {
-    ret->low.sens = a->low.sens < b->low.sens ? a->low.sens : b->low.sens;
-    ret->high.sens = a->high.sens > b->high.sens ? a->high.sens : b->high.sens;
+    ret->low.sens = a->low.sens > b->low.sens ? a->low.sens : b->low.sens;
+    ret->high.sens = a->high.sens < b->high.sens ? a->high.sens : b->high.sens;
     for (uint32_t i = 0; i < VD_MLS_CAT_WORDS; i++) {
         ret->low.cats[i] = a->low.cats[i] & b->low.cats[i];
-        ret->high.cats[i] = a->high.cats[i] | b->high.cats[i];
+        ret->high.cats[i] = a->high.cats[i] & b->high.cats[i];
     }
 }
 

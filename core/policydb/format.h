@@ -146,7 +146,7 @@ enum vd_pdb_default_range {
     VD_RANGE_TARGET_LOW,
     VD_RANGE_TARGET_HIGH,
     VD_RANGE_TARGET_BOTH,
-    VD_RANGE_GLBLUB, /* greatest lower bound of the lows, least upper bound of the highs */
+    VD_RANGE_GLBLUB, /* what both ranges have */
 };
 
 #define VD_PDB_TYPE_ATTRIBUTE  (1u << 0)

@@ -69,7 +69,7 @@ VD_TEST(transition_gives_new_contexts)
          "system_u:system_r:app_t:s0-s1"},
         /* default_user target, default_role target, default_type source, default_range glblub */
         {VD_TRANS_TYPE, SP_NODE, "system_u:system_r:app_t:s0:c0,c1-s1:c0,c1,c4",
-         "app_u:object_r:tmp_t:s0:c1-s0:c1.c3", "app_u:object_r:app_t:s0:c1-s1:c0.c4"},
+         "app_u:object_r:tmp_t:s0:c1-s0:c1.c3", "app_u:object_r:app_t:s0:c1"},
         {VD_TRANS_TYPE, SP_NODE, "system_u:system_r:app_t:s0", "system_u:app_r:app_t:s0",
          "system_u:app_r:app_t:s0"},
     };

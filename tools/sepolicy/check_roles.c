@@ -120,7 +120,8 @@ void vd_sp_check_roles(struct vd_sp_checked *c)
     for (uint32_t r = 0; r < c->roles.count; r++) {
         c->role_types[r] = vd_sp_alloc_array(&sp->arena, c->type_words, sizeof(uint64_t));
         c->role_dominates[r] = vd_sp_alloc_array(&sp->arena, c->role_words, sizeof(uint64_t));
-        if (r != 0)
+        /* object_r dominates nothing, not even itself: libsepol, roles_init. */
+        if (r > VD_PDB_ROLE_OBJECT)
             vd_bitmap_set(c->role_dominates[r], r);
     }
     for (uint32_t i = 0; i < sp->role_types.count; i++) {
