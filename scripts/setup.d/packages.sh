@@ -20,6 +20,7 @@ python3         scripts
 git             source listing of make check
 ca-certificates apt over TLS
 libbpf-dev      BPF loader
+libseccomp-dev  daemons' system call filters
 bpftool|linux-tools-common skeletons of BPF programs
 libelf-dev      libbpf's own need
 zlib1g-dev      libbpf's own need

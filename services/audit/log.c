@@ -27,7 +27,8 @@ struct vd_audit_log {
     struct vd_audit_store store;
     struct vd_audit_hash hash;
     uint64_t segment_bytes;
-    struct vd_audit_segment header; /* of the current segment */
+    uint8_t boot_id[VD_AUDIT_BOOT_ID_SIZE]; /* read once: later a sandbox may hide it */
+    struct vd_audit_segment header;         /* of the current segment */
     int fd;
     uint64_t size;     /* bytes of the current segment written */
     uint64_t records;  /* record frames of it, queued ones too */
@@ -91,7 +92,7 @@ static vd_status start_segment(struct vd_audit_log *log, struct vd_audit_segment
     int dir = log->store.fd;
 
     header->created_ns = vd_audit_realtime_ns();
-    vd_audit_boot_id(header->boot_id);
+    vd_copy(header->boot_id, log->boot_id, sizeof(log->boot_id));
     VD_TRY(vd_audit_segment_encode(header, &log->hash, bytes));
     log->header = *header;
     vd_audit_store_name(header->number, name);
@@ -201,6 +202,7 @@ vd_status vd_audit_log_open(struct vd_audit_log **ret, const char *dir, uint64_t
         return vd_audit_errno(diag, ENOMEM, "cannot open the log", dir);
     log->fd = log->store.fd = -1;
     log->hash = *hash;
+    vd_audit_boot_id(log->boot_id);
     log->segment_bytes = segment_bytes == 0 ? VD_AUDIT_LOG_SEGMENT_BYTES : segment_bytes;
     status = vd_audit_store_open(&log->store, dir, diag);
     if (status == VD_OK && flock(log->store.fd, LOCK_EX | LOCK_NB) != 0)
@@ -262,6 +264,11 @@ vd_status vd_audit_log_sync(struct vd_audit_log *log, struct vd_diag *diag)
 uint64_t vd_audit_log_kept(const struct vd_audit_log *log)
 {
     return log->kept;
+}
+
+uint64_t vd_audit_log_segment(const struct vd_audit_log *log)
+{
+    return log->header.number;
 }
 
 const uint8_t *vd_audit_log_head(const struct vd_audit_log *log)

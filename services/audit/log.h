@@ -48,6 +48,9 @@ vd_status vd_audit_log_sync(struct vd_audit_log *log, struct vd_diag *diag);
 /* Number of records and end frames kept so far, which is the next one's number. */
 uint64_t vd_audit_log_kept(const struct vd_audit_log *log);
 
+/* Number of the segment that takes the next record, unless it is full. */
+uint64_t vd_audit_log_segment(const struct vd_audit_log *log);
+
 /* The hash of the last frame queued: 32 bytes, borrowed until the next call. */
 const uint8_t *vd_audit_log_head(const struct vd_audit_log *log);
 

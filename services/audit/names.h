@@ -11,7 +11,7 @@
 #define VD_SERVICES_AUDIT_NAMES_H
 
 #include "core/audit/record.h"
-#include "core/policydb/policydb.h"
+#include "core/mac/transition.h"
 #include "lib/file.h"
 
 #define VD_AUDIT_CONTEXT_TEXT 4096u

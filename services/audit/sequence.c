@@ -12,6 +12,14 @@ void vd_audit_sequence_init(struct vd_audit_sequence *s, uint64_t base,
     s->ctx = ctx;
 }
 
+void vd_audit_sequence_resume(struct vd_audit_sequence *s, uint64_t first, uint64_t base,
+                              uint64_t lost)
+{
+    vd_audit_sequence_init(s, first, NULL, NULL);
+    s->lost = lost;
+    s->base = s->next = base > first ? base : first;
+}
+
 static uint64_t *word_of(struct vd_audit_sequence *s, uint64_t number)
 {
     return &s->seen[number % VD_AUDIT_WINDOW / 64];

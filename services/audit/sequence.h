@@ -49,6 +49,13 @@ enum vd_audit_arrival {
 void vd_audit_sequence_init(struct vd_audit_sequence *s, uint64_t base,
                             void (*report)(void *ctx, uint64_t first, uint64_t count), void *ctx);
 
+/*
+ * Goes on where another tracker stood: it started at `first`, knew all below
+ * `base`, and had counted `lost` of them as lost.
+ */
+void vd_audit_sequence_resume(struct vd_audit_sequence *s, uint64_t first, uint64_t base,
+                              uint64_t lost);
+
 /* Takes a number. May report losses first. */
 enum vd_audit_arrival vd_audit_sequence_take(struct vd_audit_sequence *s, uint64_t number);
 

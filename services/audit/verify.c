@@ -59,7 +59,7 @@ static vd_status visit_frame(struct walk *w, const struct vd_audit_frame *frame)
     struct vd_diag inner = {};
 
     if (frame->kind != VD_AUDIT_FRAME_RECORD)
-        return VD_OK;
+        return w->visit == NULL ? VD_OK : w->visit(w->ctx, w->report->segment, frame, NULL);
     if (vd_audit_record_parse(frame->payload, frame->payload_size, &record, &inner) != VD_OK)
         return differs(w, frame->offset + VD_AUDIT_FRAME_HEAD_SIZE + inner.offset, inner.text);
     w->report->records++;

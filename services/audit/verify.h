@@ -25,7 +25,10 @@ struct vd_audit_report {
     uint64_t offset;                  /* failure: its offset in the segment */
 };
 
-/* Called for each verified record; `record` borrows the segment. Not VD_OK ends the walk. */
+/*
+ * Called for each verified frame; `record` borrows the segment and is NULL for an
+ * end frame. Not VD_OK ends the walk.
+ */
 typedef vd_status (*vd_audit_visit)(void *ctx, uint64_t segment, const struct vd_audit_frame *frame,
                                     const struct vd_audit_record *record);
 

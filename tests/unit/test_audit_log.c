@@ -60,6 +60,8 @@ static vd_status see(void *ctx, uint64_t segment, const struct vd_audit_frame *f
 
     (void)segment;
     (void)frame;
+    if (record == NULL)
+        return VD_OK;
     seen->in_order &= record->event_sequence == seen->next;
     seen->next = record->event_sequence + 1;
     return VD_OK;

@@ -8,6 +8,7 @@
 
 #include "lib/cli/cli.h"
 
+extern const struct vd_cli_command vd_area_audit;
 extern const struct vd_cli_command vd_area_boot;
 extern const struct vd_cli_command vd_area_completion;
 extern const struct vd_cli_command vd_area_help;

@@ -2,12 +2,11 @@
 #include "tools/veridian/areas.h"
 
 static const struct vd_cli_command *const areas[] = {
-    &vd_area_help,       &vd_area_status,
-    &vd_area_completion,
+    &vd_area_help,   &vd_area_status, &vd_area_completion,
 #ifdef VD_AREA_BOOT
     &vd_area_boot,
 #endif
-    &vd_area_policy,     NULL,
+    &vd_area_policy, &vd_area_audit,  NULL,
 };
 
 static const struct vd_cli_command veridian = {

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * veridian-auditd: options, start-up order, readiness. The work is daemon.c's.
+ *
+ * Order: open what needs privileges (ring, maps, policy), become the user, open
+ * the log, confine, write the first record, say "ready", read the first event.
+ */
+#define _GNU_SOURCE
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/cli/cli.h"
+#include "lib/diagf.h"
+#include "lib/file.h"
+#include "services/audit/confine.h"
+#include "services/audit/daemon.h"
+#include "services/audit/sys.h"
+
+#define PIN_DIR "/sys/fs/bpf/veridian/"
+#define NO_FD   UINT32_MAX
+
+struct args {
+    const char *ring;
+    const char *contexts;
+    const char *counters;
+    const char *log;
+    const char *names;
+    const char *user;
+    uint64_t segment_size;
+    uint32_t ready_fd;
+    bool foreground;
+};
+
+static const struct vd_cli_option options[] = {
+    {"ring", 0, VD_CLI_TEXT, offsetof(struct args, ring), "pinned ring buffer of events", "PATH",
+     PIN_DIR VD_EVENT_RING_PIN, false},
+    {"contexts", 0, VD_CLI_TEXT, offsetof(struct args, contexts),
+     "pinned map of contexts (default: contexts beside the ring, if it is there)", "PATH", NULL,
+     false},
+    {"counters", 0, VD_CLI_TEXT, offsetof(struct args, counters),
+     "pinned map of counters (default: event_counters beside the ring, if it is there)", "PATH",
+     NULL, false},
+    {"log", 0, VD_CLI_TEXT, offsetof(struct args, log), "directory of the log", "DIR", NULL, true},
+    {"names", 0, VD_CLI_TEXT, offsetof(struct args, names),
+     "compiled policy for the names of classes, permissions and contexts", "POLICY.vpol", NULL,
+     false},
+    {"user", 0, VD_CLI_TEXT, offsetof(struct args, user), "user and group to become", "UID:GID",
+     NULL, false},
+    {"segment-size", 0, VD_CLI_U64, offsetof(struct args, segment_size),
+     "bytes after which a new segment starts", "BYTES", "67108864", false},
+    {"ready-fd", 0, VD_CLI_U32, offsetof(struct args, ready_fd),
+     "descriptor to which \"ready\" is written", "FD", "4294967295", false},
+    {"foreground", 0, VD_CLI_FLAG, offsetof(struct args, foreground),
+     "stay in the foreground; else return once the daemon is ready", NULL, NULL, false},
+    {},
+};
+
+/* A map beside the ring unless one is named; -1 if there is none and none was named. */
+static vd_status open_beside(const struct args *args, const char *named, const char *name,
+                             char *ret_path, size_t size, const char **ret, struct vd_diag *diag)
+{
+    const char *slash = strrchr(args->ring, '/');
+    int len = slash == NULL ? 0 : (int)(slash - args->ring + 1);
+
+    *ret = named;
+    if (named != NULL)
+        return VD_OK;
+    if (snprintf(ret_path, size, "%.*s%s", len, args->ring, name) >= (int)size)
+        return vd_diag_fail(diag, VD_E_LIMIT, "the ring's path is too long");
+    if (access(ret_path, F_OK) == 0)
+        *ret = ret_path;
+    return VD_OK;
+}
+
+static vd_status open_kernel_side(struct vd_audit_daemon *d, const struct args *args)
+{
+    char contexts[4096], counters[4096];
+    const char *contexts_path, *counters_path;
+
+    VD_TRY(open_beside(args, args->contexts, "contexts", contexts, sizeof(contexts), &contexts_path,
+                       d->diag));
+    VD_TRY(open_beside(args, args->counters, VD_EVENT_COUNTERS_PIN, counters, sizeof(counters),
+                       &counters_path, d->diag));
+    VD_TRY(vd_audit_ring_open(&d->ring, args->ring, d->diag));
+    if (counters_path != NULL) {
+        d->counters_fd = bpf_obj_get(counters_path);
+        if (d->counters_fd < 0)
+            return vd_audit_errno(d->diag, errno, "cannot open the counters", counters_path);
+    }
+    return vd_audit_names_init(&d->names, args->names, contexts_path, d->diag);
+}
+
+/* The directory must belong to the user that will write there. */
+static vd_status prepare_log_dir(const struct args *args, struct vd_diag *diag)
+{
+    uint32_t uid, gid;
+
+    if (mkdir(args->log, 0700) != 0 && errno != EEXIST)
+        return vd_audit_errno(diag, errno, "cannot make the log's directory", args->log);
+    if (args->user == NULL)
+        return VD_OK;
+    VD_TRY(vd_audit_user_parse(args->user, &uid, &gid, diag));
+    if (lchown(args->log, uid, gid) != 0)
+        return vd_audit_errno(diag, errno, "cannot give the log's directory to the user",
+                              args->log);
+    return VD_OK;
+}
+
+static vd_status catch_signals(struct vd_audit_daemon *d)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return vd_audit_errno(d->diag, errno, "cannot block signals", NULL);
+    d->signals = signalfd(-1, &set, SFD_CLOEXEC);
+    if (d->signals < 0)
+        return vd_audit_errno(d->diag, errno, "cannot watch for signals", NULL);
+    /* A full disk under a file size limit is an error of write, not a signal. */
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    return VD_OK;
+}
+
+/* The socket that systemd waits on, connected before the sandbox closes; -1: none. */
+static int notify_socket(void)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t len = path == NULL ? 0 : strlen(path);
+    int fd;
+
+    if (len < 2 || len >= sizeof(address.sun_path) || (path[0] != '/' && path[0] != '@'))
+        return -1;
+    memcpy(address.sun_path, path, len);
+    if (path[0] == '@')
+        address.sun_path[0] = '\0';
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address,
+                           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) != 0)
+        vd_fd_close(&fd);
+    return fd;
+}
+
+static vd_status say_ready(const struct args *args, int notify, struct vd_diag *diag)
+{
+    int ready = (int)args->ready_fd;
+
+    if (notify >= 0 && vd_fd_write(notify, "READY=1", 7) != VD_OK)
+        return vd_audit_errno(diag, errno, "cannot notify the service manager", NULL);
+    if (args->ready_fd == NO_FD)
+        return VD_OK;
+    if (vd_fd_write(ready, "ready\n", 6) != VD_OK)
+        return vd_audit_errno(diag, errno, "cannot write to the descriptor of --ready-fd", NULL);
+    vd_fd_close(&ready);
+    return VD_OK;
+}
+
+static vd_status serve(struct vd_audit_daemon *d, const struct args *args)
+{
+    struct vd_hasher hasher VD_AUTO(vd_hasher_done) = {};
+    struct vd_audit_hash hash = vd_audit_sha256(&hasher);
+    struct vd_audit_confinement confinement = {};
+    int notify VD_AUTO(vd_fd_close) = notify_socket();
+    struct vd_audit_found found;
+    char missing[64];
+
+    VD_TRY(open_kernel_side(d, args));
+    VD_TRY(catch_signals(d));
+    VD_TRY(prepare_log_dir(args, d->diag));
+    VD_TRY(vd_audit_confine_user(args->user, d->diag));
+    vd_audit_daemon_restore(d, args->log, &hash);
+    VD_TRY(vd_audit_log_open(&d->log, args->log, args->segment_size, &hash, &found, d->diag));
+    confinement.log_dir = vd_audit_log_dir(d->log);
+    confinement.policy_dir = d->names.policy_dir;
+    VD_TRY(vd_audit_confine(&confinement, missing, sizeof(missing), d->diag));
+    VD_TRY(vd_audit_daemon_start(d, &found, missing));
+    VD_TRY(say_ready(args, notify, d->diag));
+    return vd_audit_daemon_run(d);
+}
+
+static int run_daemon(const struct args *args)
+{
+    struct vd_diag diag = {};
+    struct vd_audit_daemon *d = calloc(1, sizeof(*d));
+    vd_status status;
+
+    if (d == NULL)
+        return vd_cli_report(VD_E_NO_MEMORY, NULL);
+    d->ring.fd = d->counters_fd = d->signals = -1;
+    d->names.policy_dir = d->names.contexts_fd = -1;
+    d->diag = &diag;
+    status = serve(d, args);
+    vd_audit_log_free(d->log);
+    vd_audit_names_done(&d->names);
+    vd_audit_ring_close(&d->ring);
+    vd_fd_close(&d->counters_fd);
+    vd_fd_close(&d->signals);
+    free(d);
+    /* A ring or policy that is not there is missing on this machine, not bad input. */
+    if (status == VD_E_NOT_FOUND)
+        status = VD_E_MISSING;
+    return vd_cli_report(status, &diag);
+}
+
+/* Returns in the parent once the child is ready, with the child's exit code if it fails before. */
+static int run_in_background(struct args *args)
+{
+    int ends[2];
+    char word[8];
+    int status;
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) != 0 || (pid = fork()) < 0)
+        return vd_cli_report(VD_E_SYSTEM, NULL);
+    if (pid == 0) {
+        close(ends[0]);
+        setsid();
+        if (args->ready_fd == NO_FD)
+            args->ready_fd = (uint32_t)ends[1];
+        return run_daemon(args);
+    }
+    close(ends[1]);
+    if (read(ends[0], word, sizeof(word)) > 0)
+        return VD_EXIT_YES;
+    if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
+        return WEXITSTATUS(status);
+    return VD_EXIT_FAULT;
+}
+
+static int run(const struct vd_cli_call *call)
+{
+    struct args args = *(const struct args *)call->args;
+
+    if (args.foreground)
+        return run_daemon(&args);
+    if (args.ready_fd != NO_FD) {
+        struct vd_diag diag = {};
+        return vd_cli_report(vd_diagf(&diag, VD_E_USAGE, "--ready-fd needs --foreground"), &diag);
+    }
+    return run_in_background(&args);
+}
+
+static const struct vd_cli_command auditd = {
+    .name = "veridian-auditd",
+    .usage = "--log DIR [OPTION]...",
+    .summary = "writes the kernel's security events into a hash-chained log",
+    .details =
+        "Every event is on the disk before its room in the ring is given back. Lost events are\n"
+        "counted exactly and recorded. SIGTERM drains the ring and closes the segment.\n"
+        "Before it reads the first event it drops every capability, sets no_new_privs, and\n"
+        "limits itself to the log's directory (Landlock) and to the system calls it needs\n"
+        "(seccomp). It becomes another user only with --user. A failed write to the log ends\n"
+        "it with exit code 4; nothing is given back to the ring then.",
+    .options = options,
+    .args_size = sizeof(struct args),
+    .run = run,
+};
+
+int main(int argc, char **argv)
+{
+    return vd_cli_run(&auditd, VD_VERSION, argc, argv);
+}
