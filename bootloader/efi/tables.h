@@ -46,13 +46,8 @@ enum efi_reset_type {
     EFI_RESET_SHUTDOWN,
 };
 
-#define EFI_PAGE_SIZE             4096u
-#define EFI_NATIVE_INTERFACE      0u
-#define EFI_OPEN_GET_PROTOCOL     0x02u
-#define EFI_VARIABLE_NON_VOLATILE 0x01u
-#define EFI_VARIABLE_BOOT_ACCESS  0x02u
-#define EFI_VARIABLE_RUN_ACCESS   0x04u
-#define EFI_VARIABLE_TIME_BASED   0x20u
+#define EFI_PAGE_SIZE        4096u
+#define EFI_NATIVE_INTERFACE 0u
 
 struct efi_boot_services {
     struct efi_table_header header;
@@ -92,7 +87,7 @@ struct efi_boot_services {
     efi_status(EFIAPI *unload_image)(efi_handle image);
     void *exit_boot_services;
     void *get_next_monotonic_count;
-    efi_status(EFIAPI *stall)(size_t microseconds);
+    void *stall;
     void *set_watchdog_timer;
     void *connect_controller;
     void *disconnect_controller;
@@ -117,8 +112,7 @@ struct efi_runtime_services {
     efi_status(EFIAPI *get_variable)(const efi_char16 *name, const struct efi_guid *vendor,
                                      uint32_t *ret_attributes, size_t *size, void *data);
     void *get_next_variable_name;
-    efi_status(EFIAPI *set_variable)(const efi_char16 *name, const struct efi_guid *vendor,
-                                     uint32_t attributes, size_t size, const void *data);
+    void *set_variable;
     void *get_next_high_monotonic_count;
     void(EFIAPI *reset_system)(enum efi_reset_type type, efi_status status, size_t data_size,
                                void *data);

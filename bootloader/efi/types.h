@@ -14,7 +14,6 @@
 
 typedef uint64_t efi_status;
 typedef void *efi_handle;
-typedef void *efi_event;
 typedef uint64_t efi_physical_address;
 typedef __CHAR16_TYPE__ efi_char16;
 typedef uint8_t efi_boolean;
