@@ -89,8 +89,8 @@ static void judge(struct boot *boot)
         refuse(boot, VD_BOOT_REASON_TRUST);
     vd_measure_open(&boot->efi, &boot->measure);
     struct vd_span file = read_image(boot);
-    vd_policy_judge(&file, &boot->trust, &boot->secure_boot, &boot->measure, &boot->verdict,
-                    &boot->diag);
+    struct vd_machine machine = {.secure_boot = &boot->secure_boot, .measure = &boot->measure};
+    vd_policy_judge(&file, &boot->trust, &machine, &boot->verdict, &boot->diag);
     if (!vd_boot_allowed(&boot->verdict))
         refuse(boot, boot->verdict.reason);
     say_number(&boot->efi, "VERIDIAN: image verified security-version ",

@@ -7,16 +7,15 @@
  * What this machine has. Encrypted storage and a rollback anchor are not known
  * here, so a policy that requires them refuses.
  */
-static uint32_t capabilities(const struct vd_secure_boot *secure_boot,
-                             const struct vd_measure *measure)
+static uint32_t capabilities(const struct vd_machine *machine)
 {
     uint32_t found = 0;
 
-    if (secure_boot->enabled)
+    if (machine->secure_boot->enabled)
         found |= VD_BOOT_CAP_SECURE_BOOT;
-    if (measure->tcg2)
+    if (machine->measure->tcg2)
         found |= VD_BOOT_CAP_MEASURED_BOOT;
-    if (measure->tcg2 && measure->quotable)
+    if (machine->measure->tcg2 && machine->measure->quotable)
         found |= VD_BOOT_CAP_ATTESTATION;
     return found;
 }
@@ -51,10 +50,10 @@ static bool kernel_is_good(const struct vd_image *image, const struct vd_span *d
 }
 
 void vd_policy_judge(const struct vd_span *file, const struct vd_trust *trust,
-                     const struct vd_secure_boot *secure_boot, const struct vd_measure *measure,
-                     struct vd_boot_verdict *ret_verdict, struct vd_diag *diag)
+                     const struct vd_machine *machine, struct vd_boot_verdict *ret_verdict,
+                     struct vd_diag *diag)
 {
-    const struct vd_span *dbx = &secure_boot->dbx;
+    const struct vd_span *dbx = &machine->secure_boot->dbx;
     const struct vd_boot_ops ops = {
         .ctx = (void *)dbx,
         .sha256 = vd_crypto_sha256,
@@ -65,7 +64,7 @@ void vd_policy_judge(const struct vd_span *file, const struct vd_trust *trust,
         .image = *file,
         .root = trust->root,
         .policy = trust->policy,
-        .capabilities = capabilities(secure_boot, measure),
+        .capabilities = capabilities(machine),
     };
 
     if (!root_is_good(trust, dbx, ret_verdict, diag))

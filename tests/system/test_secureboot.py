@@ -22,6 +22,7 @@ BOOT_VM = os.path.join(ROOT, "image", "boot-vm")
 VARIABLES = os.path.join(os.environ.get("VD_OVMF") or "/usr/share/OVMF", "OVMF_VARS_4M.fd")
 KERNEL = os.path.join(os.environ.get("VD_KERNEL_PRIMARY", ""), "vmlinuz")
 BOOTLOADER = os.path.join(os.environ.get("VD_BUILD_ROOT", ""), "bootloader", "veridian.efi")
+VERIDIAN = os.path.join(os.environ.get("VD_BUILD_ROOT", ""), "bin", "veridian")
 BUSYBOX = "/bin/busybox"
 
 SECURE_BOOT, MEASURED_BOOT, ROLLBACK = 1, 2, 16
@@ -59,7 +60,7 @@ def expect(condition, text):
 def missing():
     """What this test needs and the machine lacks; empty if nothing."""
     tools = ["qemu-system-x86_64", "swtpm", "sbsign", "mformat", "mcopy", "openssl"]
-    return [path for path in (BOOTLOADER, KERNEL, BUSYBOX, VARIABLES)
+    return [path for path in (BOOTLOADER, VERIDIAN, KERNEL, BUSYBOX, VARIABLES)
             if not os.path.exists(path)] + [tool for tool in tools if not shutil.which(tool)]
 
 
@@ -130,15 +131,31 @@ def boot(material, program, image, variables, tpm="crb"):
         bootimage.esp(join("esp.img"), join("boot.efi"),
                       join("veridian.img") if image is not None else None)
         bootimage.write(join("vars.fd"), variables)
-        command = [BOOT_VM, "--json", "--image", directory, "--log", join("log"), "--export",
-                   join("out"), "--tpm-interface", tpm]
-        run = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-        expect(run.returncode in (0, 1) and run.stdout.startswith(b"{"),
-               f"boot-vm ended with {run.returncode}: {run.stdout}")
-        lines = bootimage.read(join("log")).decode("utf-8", "replace").splitlines()
-        files = {name: bootimage.read(join("out/" + name))
-                 for name in (os.listdir(join("out")) if os.path.isdir(join("out")) else [])}
-        return Result(json.loads(run.stdout), [line.strip() for line in lines], files)
+        return boot_directory(directory, tpm)
+
+
+def boot_directory(directory, tpm="crb"):
+    """Boots the esp.img and vars.fd of a directory; logs and exports go there too."""
+    log, out = (os.path.join(directory, name) for name in ("log", "exported"))
+    run = subprocess.run([BOOT_VM, "--json", "--image", directory, "--log", log, "--export", out,
+                          "--tpm-interface", tpm], stdout=subprocess.PIPE, check=False)
+    expect(run.returncode in (0, 1) and run.stdout.startswith(b"{"),
+           f"boot-vm ended with {run.returncode}: {run.stdout}")
+    lines = bootimage.read(log).decode("utf-8", "replace").splitlines()
+    files = {name: bootimage.read(os.path.join(out, name))
+             for name in (os.listdir(out) if os.path.isdir(out) else [])}
+    return Result(json.loads(run.stdout), [line.strip() for line in lines], files)
+
+
+def host_verdict(material, image):
+    """What `veridian boot verify` says of the same image: (exit code, words)."""
+    directory = material.directory
+    root = bootimage.write(os.path.join(directory, "verify-root.der"), material.signer.root)
+    policy = bootimage.write(os.path.join(directory, "verify-policy"), material.policy)
+    path = bootimage.write(os.path.join(directory, "verify.img"), image)
+    run = subprocess.run([VERIDIAN, "boot", "verify", "--root", root, "--policy", policy, path],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    return run.returncode, run.stdout.decode().split()[:2]
 
 
 def expect_refusal(result, reason):
@@ -182,8 +199,8 @@ def expected_events(material):
         (11, 6, struct.pack("<II", 0x56440001, 512) + material.image[:512]),
         (11, 6, struct.pack("<II", 0x56440002, 32) + material.policy),
         (4, 6, struct.pack("<II", 0x56440003, 32) + kernel),
-        (8, 0xd, b"veridian cmdline " + CMDLINE),
-        (9, 0xd, b"veridian initrd sha256 " + initrd.hex().encode()),
+        (8, 0xd, b"veridian cmdline: " + CMDLINE),
+        (9, 0xd, b"veridian initrd: sha256 " + initrd.hex().encode()),
     ]
 
 
@@ -192,18 +209,19 @@ def check_measurements(material, files):
     expected = expected_events(material)
     found = [(pcr, kind, data) for pcr, kind, digest, data in log
              if (pcr, kind, data) in expected and digest == bootimage.sha256(data)]
-    expect(found == expected, f"the event log has not our five events in order: {found}")
+    expect(found == expected, "the event log has not our five events in order, but of PCRs "
+           f"{[pcr for pcr, _, _ in found]}")
     # Linux' EFI stub measures what it was handed over, behind ours.
     handed = [CMDLINE.decode().encode("utf-16-le") + b"\0\0", material.initrd]
     in_9 = [digest for pcr, _, digest, _ in log if pcr == 9]
     expect(in_9[1:] == [bootimage.sha256(data) for data in handed], "Linux got something else")
-    values = dict(line.split() for line in files["pcrs.txt"].decode().splitlines())
+    values = exported_pcrs(files)
     for number in ("4", "8", "9", "11"):
         value = bytes(32)
         for pcr, _, digest, _ in log:
             if pcr == int(number):
                 value = hashlib.sha256(value + digest).digest()
-        expect(value.hex().upper() == values.get(number), f"PCR {number} is not what its log says")
+        expect(value.hex() == values.get(number), f"PCR {number} is not what its log says")
 
 
 def case_boots(material):
@@ -215,8 +233,34 @@ def case_boots(material):
     expect(result.shows("VERIDIAN: image verified security-version 5"), "the version is not shown")
     expect(result.shows("VERIDIAN: measured pcr 4 8 9 11"), "the PCRs are not shown")
     check_measurements(material, result.files)
+    verdict = host_verdict(material, material.image)
+    expect(verdict[0] == 0 and verdict[1][:1] == ["verified"], f"the host says {verdict}")
     for stage, at in zip(STAGES, times):
         print(f"# {at:6.2f} s  {stage}")
+
+
+def exported_pcrs(files):
+    return dict(line.lower().split() for line in files["pcrs.txt"].decode().splitlines())
+
+
+def case_tools(material):
+    """What the product's own tools build boots, to the PCR values that they predict."""
+    directory = os.path.join(material.directory, "tools")
+    keys, out = os.path.join(directory, "keys"), os.path.join(directory, "out")
+    os.makedirs(directory)
+    initrd = bootimage.write(os.path.join(directory, "initrd"), material.initrd)
+    bootimage.run(VERIDIAN, "boot", "keys", "--out", keys)
+    bootimage.run(VERIDIAN, "boot", "build", "--keys", keys, "--kernel", KERNEL, "--initrd", initrd,
+                  "--cmdline", CMDLINE.decode(), "--security-version", "7", "--out", out)
+    result = boot_directory(out)
+    expect(result.outcome == "ready", f"{result.line}\n{result.tail()}")
+    expect(result.shows("VERIDIAN: image verified security-version 7"), "the version is not shown")
+    predicted = json.loads(bootimage.run(VERIDIAN, "boot", "predict", "--json", out))
+    values = exported_pcrs(result.files)
+    for pcr, value in values.items():
+        expect(predicted["pcrs"]["sha256"].get(pcr) == value,
+               f"PCR {pcr} is {value}, predicted {predicted['pcrs']['sha256'].get(pcr)}")
+    expect(len(values) == 4, f"PCR values of {sorted(values)}")
 
 
 # The refusals: (name, reason, what is changed) ---------------------------------
@@ -276,11 +320,23 @@ REFUSALS = [
 ]
 
 
+# Reasons that lie in the image alone: the host must give the same.
+IMAGE_REASONS = {"magic", "signature", "digest-kernel", "digest-initrd", "digest-cmdline",
+                 "untrusted", "security-version"}
+
+
 def refusal_case(reason, make, tpm="crb"):
-    return lambda material: expect_refusal(boot(material, *make(material), tpm=tpm), reason)
+    def case(material):
+        program, image, variables = make(material)
+        expect_refusal(boot(material, program, image, variables, tpm), reason)
+        if reason in IMAGE_REASONS:
+            wanted = (2, []) if reason == "magic" else (1, ["refused", reason])
+            found = host_verdict(material, image)
+            expect(found == wanted, f"the host says {found}, expected {wanted}")
+    return case
 
 
-CASES = [("boots", case_boots)]
+CASES = [("boots", case_boots), ("boots-what-the-tools-build", case_tools)]
 CASES += [(name, refusal_case(reason, make)) for name, reason, make in REFUSALS]
 CASES += [("no-tpm", refusal_case("measured-boot-off", changed_image(lambda m: m.image), "none"))]
 
