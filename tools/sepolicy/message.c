@@ -122,7 +122,7 @@ const char *vd_sp_place_text(struct vd_sp_messages *messages, uint32_t place)
     return vd_sp_text(messages->arena, "%s:%u:%u", pos.file, pos.line, pos.column);
 }
 
-/* True if the message is to be shown: counts it, and says once that the rest is not. */
+/* True if the message is to be shown; counts it. */
 static bool admit(struct vd_sp_messages *messages, struct vd_sp_source *source,
                   enum vd_sepolicy_level level)
 {
@@ -135,6 +135,30 @@ static bool admit(struct vd_sp_messages *messages, struct vd_sp_source *source,
     if (source != NULL)
         (*count)++;
     return *count <= max && messages->options->message != NULL;
+}
+
+static void show_rest(struct vd_sp_messages *messages, const struct vd_sp_source *source,
+                      enum vd_sepolicy_level level, uint32_t count, uint32_t max)
+{
+    struct vd_sepolicy_message message = {.level = level};
+
+    if (count <= max || messages->options->message == NULL)
+        return;
+    message.text = vd_sp_text(messages->arena, "%u more %s%s in %s %s not shown", count - max,
+                              level == VD_SEPOLICY_ERROR ? "error" : "warning",
+                              count - max == 1 ? "" : "s", source->text.name, count - max == 1 ? "is" : "are");
+    messages->options->message(messages->options->message_arg, &message);
+}
+
+void vd_sp_messages_end(struct vd_sp_messages *messages)
+{
+    for (uint32_t i = 0; i < messages->sources.count; i++) {
+        const struct vd_sp_source *source = &messages->sources.data[i];
+
+        show_rest(messages, source, VD_SEPOLICY_ERROR, source->errors, VD_SEPOLICY_MAX_ERRORS);
+        show_rest(messages, source, VD_SEPOLICY_WARNING, source->warnings,
+                  VD_SEPOLICY_MAX_WARNINGS);
+    }
 }
 
 static void show(struct vd_sp_messages *messages, enum vd_sepolicy_level level, uint32_t place,

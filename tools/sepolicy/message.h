@@ -42,6 +42,9 @@ void vd_sp_error_hint(struct vd_sp_messages *messages, uint32_t place, const cha
 void vd_sp_warning(struct vd_sp_messages *messages, uint32_t place, const char *hint,
                    const char *format, ...) VD_PRINTF(4, 5);
 
+/* Says how many messages about each source were not shown. Once, at the end. */
+void vd_sp_messages_end(struct vd_sp_messages *messages);
+
 /* "FILE:LINE:COL" of a place, in the arena. */
 const char *vd_sp_place_text(struct vd_sp_messages *messages, uint32_t place);
 

@@ -68,6 +68,7 @@ static vd_status compile(struct vd_sp *sp, const struct vd_sepolicy_source *sour
     }
     vd_sp_check(sp, &checked);
     vd_sp_generate(&checked, &image);
+    vd_sp_messages_end(&sp->messages);
     if (sp->messages.errors > 0)
         return VD_E_INVALID;
     VD_TRY(vd_sp_blob(&image, &ret->blob, &ret->size));
