@@ -188,6 +188,10 @@ def policies_have_places_and_verdicts(d):
     assert embedded == b"VDBOOTPL" + struct.pack("<6I", 1, 32, 9, 2, 0, 0)
     assert embedded in read(f"{d}/v2/BOOTX64.EFI")
     boot("verify", "--root", root, "--policy", write(f"{d}/binary", embedded), f"{d}/v2/veridian.img")
+    # the shipped policy is the one that is built in
+    shipped = os.path.join(os.environ.get("VD_SOURCE_ROOT", "."), "policy", "boot", "default.policy")
+    build(d, f"{d}/default", policy=shipped)
+    assert read(f"{d}/default/BOOTX64.EFI") == read(f"{d}/out/BOOTX64.EFI")
     for text, place in ((b"\nrequire = magic\n", ":2:11:"), (b"min-security-version = 4294967296", ":1:24:"),
                         (b"  speed = 1", ":1:3:"), (b"min-security-version 1", ":1:22:"),
                         (b"require =\nrequire =\n", ":2:1:"), (b"min-signer-generation = 1 2", ":1:27:"),
