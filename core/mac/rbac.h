@@ -21,7 +21,7 @@ VD_INLINE bool vd_rbac_allows(const struct vd_policydb *db, uint32_t from, uint3
     return word != NULL && (*word >> (to % 64) & 1) != 0;
 }
 
-/* True if role `a` dominates role `b`; every role dominates itself. */
+/* True if role `a` dominates role `b`; every role but object_r dominates itself. */
 VD_INLINE bool vd_rbac_dominates(const struct vd_policydb *db, uint32_t a, uint32_t b)
 {
     const struct vd_pdb_header *head = vd_pdb_head(db);

@@ -162,7 +162,7 @@ struct vd_pdb_type {
 struct vd_pdb_role {
     uint32_t name;
     uint32_t types;     /* first word in BITMAPS, VD_BITMAP_WORDS(types) words */
-    uint32_t dominates; /* the same, VD_BITMAP_WORDS(roles) words; the role itself included */
+    uint32_t dominates; /* the same, VD_BITMAP_WORDS(roles) words; itself too, but object_r none */
     uint32_t reserved;
 };
 

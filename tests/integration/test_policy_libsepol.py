@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The engine against libsepol: random policies are compiled by this project and by
+checkpolicy, and both engines are asked the same questions. Prints TAP.
+
+VD_LIBSEPOL_POLICIES, VD_LIBSEPOL_QUESTIONS: how many policies, and questions each."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from random_te import Policy
+
+BUILD = os.environ.get("VD_BUILD_ROOT", "build")
+VERIDIAN = os.path.join(BUILD, "bin", "veridian")
+ASK = os.path.join(BUILD, "tests", "integration", "sepol_ask")
+POLICIES = int(os.environ.get("VD_LIBSEPOL_POLICIES", "12"))
+QUESTIONS = int(os.environ.get("VD_LIBSEPOL_QUESTIONS", "4000"))
+
+
+def run(command, text=None):
+    done = subprocess.run(command, input=text, text=True, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: exit {done.returncode}\n"
+                           f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def compare(directory, seed):
+    """What differs, None if nothing; and how the answers were spread."""
+    policy = Policy(seed)
+    source = os.path.join(directory, f"{seed}.te")
+    ours, theirs = source + ".vpol", source + ".bin"
+    with open(source, "w", encoding="ascii") as file:
+        file.write(policy.text())
+    run(["checkpolicy", "-M", "-o", theirs, source])
+    run([VERIDIAN, "policy", "compile", "-o", ours, source])
+    questions = [policy.question() for _ in range(QUESTIONS)]
+    text = "\n".join(questions) + "\n"
+    one = run([VERIDIAN, "policy", "query", ours, "--batch"], text).splitlines()
+    other = run([ASK, theirs], text).splitlines()
+    if len(one) != len(questions) or len(other) != len(questions):
+        return f"{len(questions)} questions, {len(one)} and {len(other)} answers", one
+    for question, a, b in zip(questions, one, other):
+        if a != b:
+            return f"{question}\nveridian: {a}\nlibsepol: {b}", one
+    return None, one
+
+
+def spread(answers):
+    """Every layer and every outcome came up."""
+    wanted = ["missing-by=T\n", "TC", "R\n", "B\n", "allowed={}", "allowed={", "context=",
+              "error=invalid", "valid=0", "valid=1", "validatetrans=0", "validatetrans=1"]
+    text = "\n".join(answers) + "\n"
+    return [word for word in wanted if word not in text]
+
+
+def main():
+    if not os.path.exists(ASK):
+        print("1..0 # SKIP libsepol's headers are not installed (libsepol-dev)")
+        return 0
+    if shutil.which("checkpolicy") is None:
+        print("1..0 # SKIP checkpolicy is not installed")
+        return 0
+    failed = 0
+    everything = []
+    with tempfile.TemporaryDirectory() as directory:
+        for seed in range(1, POLICIES + 1):
+            difference, answers = compare(directory, seed)
+            everything += answers
+            failed += difference is not None
+            if difference is not None:
+                print("# " + difference.replace("\n", "\n# "))
+            print(f"{'not ' if difference else ''}ok {seed} - policy {seed}: "
+                  f"{QUESTIONS} questions alike")
+    missing = spread(everything)
+    print(f"{'not ' if missing else ''}ok {POLICIES + 1} - every kind of answer came up {missing or ''}")
+    print(f"1..{POLICIES + 1}")
+    return failed != 0 or missing != []
+
+
+sys.exit(main())
