@@ -43,6 +43,8 @@ zstd            kernel images
 xz-utils        kernel modules
 lz4             kernel images
 busybox-static  the image's shell
+openssl         tests: certificates, a second opinion
+pesign          tests: second opinion on PE digests
 dpkg-dev        source packages
 python3-cryptography firmware variables
 python3-pefile  firmware variables

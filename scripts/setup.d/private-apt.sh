@@ -53,7 +53,7 @@ Acquire::Languages "none";
 APT::Sandbox::User "root";
 CONF
     say "reading Debian 13's package lists (private configuration)"
-    quietly "$apt_dir/update.log" private_apt apt-get update -q
+    quietly "$apt_dir/update.log" private_apt apt-get update -q --error-on=any
     apt_ready=yes
 }
 
@@ -75,7 +75,9 @@ source_versions() {
 fetch_source() {
     private_apt_init
     work=$(mktemp -d "$cache/tmp.XXXXXX")
-    for version in $(source_versions "$1"); do
+    versions=$(source_versions "$1")
+    [ -n "$versions" ] || die "$mirror lists no source of $1"
+    for version in $versions; do
         if (cd "$work" && private_apt apt-get source -q --download-only "$1=$version") \
             >"$work/log" 2>&1; then
             break
