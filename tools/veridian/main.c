@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tools/veridian/areas.h"
 
+/* clang-format off */
 static const struct vd_cli_command *const areas[] = {
-    &vd_area_help,   &vd_area_status, &vd_area_completion,
+    &vd_area_help,
+    &vd_area_status,
 #ifdef VD_AREA_BOOT
     &vd_area_boot,
 #endif
-    &vd_area_policy, &vd_area_audit,  NULL,
+    &vd_area_policy,
+    &vd_area_audit,
+    &vd_area_completion,
+    NULL,
 };
+/* clang-format on */
 
 static const struct vd_cli_command veridian = {
     .name = "veridian",
