@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Random policies in SELinux's language, with something of every statement, and
-random questions about them."""
+random questions about them. As a program: random_te.py SEED TYPES > FILE."""
 import random
+import sys
 
 CLASSES = {
     "process": ["transition", "dyntransition", "fork", "sigchld"],
@@ -35,7 +36,10 @@ class Policy:
         # Bounded type, its parent. No chains: libsepol 3.4 writes through a null pointer there.
         self.bounds = [(f"child{i}_t", f"t{i}_t") for i in range(3, 8)]
         self.children = [child for child, _ in self.bounds]
-        self.attributes = [f"attr{i}" for i in range(8)]
+        # A small policy has few attributes of many types, a large one many of about thirty.
+        self.share = min(0.25, 30 / types)
+        self.scale = max(1, types // 40)
+        self.attributes = [f"attr{i}" for i in range(max(8, types // 15))]
         self.roles = [f"r{i}_r" for i in range(5)]
         self.users = [f"u{i}_u" for i in range(4)]
         self.bools = [f"bool{i}" for i in range(5)]
@@ -131,18 +135,18 @@ class Policy:
         yield from (f"bool {name} {self.rng.choice(['true', 'false'])};" for name in self.bools)
         yield from (f"type {name};" for name in self.types + self.children)
         yield from (f"typeattribute {name} {attribute};" for name in self.types
-                    for attribute in self.attributes if self.rng.random() < 0.25)
+                    for attribute in self.attributes if self.rng.random() < self.share)
         yield f"typealias {self.types[0]} alias {{ alias_t other_t }};"
         yield f"permissive {self.types[1]};"
-        for _ in range(220):
+        for _ in range(220 * self.scale):
             yield self.te_rule()
-        for _ in range(12):
+        for _ in range(12 * self.scale):
             inner = " ".join(self.te_rule() for _ in range(3))
             other = " ".join(self.te_rule() for _ in range(2))
             yield f"if ({self.condition()}) {{ {inner} }} else {{ {other} }}"
         yield from self.bounded_rules()
         keys = set()
-        for _ in range(60):
+        for _ in range(60 * self.scale):
             verb = self.rng.choice(["type_transition", "type_member", "type_change"])
             key = (verb, self.rng.choice(self.types), self.rng.choice(self.types),
                    self.rng.choice(["process", "file", "dir"]))
@@ -210,3 +214,7 @@ class Policy:
             return f"valid {self.context()}"
         third = f" {self.context()}" if verb == "validatetrans" else ""
         return f"{verb} {first} {second}{third} {self.rng.choice(list(CLASSES))}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(Policy(int(sys.argv[1]), int(sys.argv[2])).text())

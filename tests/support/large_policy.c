@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tests/support/large_policy.h"
 
-#include "tests/harness.h"
 #include "tests/support/policy_builder.h"
 
 #include <stdio.h>
@@ -17,9 +16,15 @@
 #define MEMBERS         30u /* types of an attribute */
 #define CONSTRAINTS     3u  /* of a class, MLS ones aside */
 
+/* SplitMix64. Of its own, so that programs without the test harness have it too. */
+static uint64_t next(uint64_t *state)
+{
+    return vd_hash_mix(*state += 0x9e3779b97f4a7c15u);
+}
+
 static uint32_t below(uint64_t *state, uint32_t limit)
 {
-    return (uint32_t)(vd_test_random(state) % limit);
+    return (uint32_t)(next(state) % limit);
 }
 
 static const char *numbered(const char *prefix, uint32_t number)
@@ -56,7 +61,7 @@ static void add_names(struct pb *pb, uint64_t *state)
     for (uint32_t i = 0; i < 16; i++)
         pb_sens(pb, numbered("s", i), UINT64_MAX);
     for (uint32_t i = 0; i < 200; i++)
-        pb_level(pb, 1 + below(state, 16), vd_test_random(state) & vd_test_random(state));
+        pb_level(pb, 1 + below(state, 16), next(state) & next(state));
     for (uint32_t i = 1; i < ROLES; i++)
         pb_role(pb, numbered("role", i));
     for (uint32_t i = 0; i < USERS; i++)
@@ -88,7 +93,7 @@ static void add_roles(struct pb *pb, uint64_t *state)
 static void add_rule(struct pb *pb, uint64_t *state, uint32_t source, uint32_t target,
                      uint32_t class)
 {
-    uint32_t perms = (uint32_t)vd_test_random(state) & 0xffff;
+    uint32_t perms = (uint32_t)next(state) & 0xffff;
     struct pb_rule rule = {.source = source, .class = class, .target = target};
 
     switch (below(state, 10)) {
@@ -165,7 +170,7 @@ static struct vd_pdb_node random_leaf(struct pb *pb, uint64_t *state)
                                     .right = pairs[i][1],
                                     .rel = (uint8_t)(1 + below(state, pairs[i][2]))};
     for (uint32_t w = 0; w < 71; w++)
-        set[w] = vd_test_random(state) | vd_test_random(state);
+        set[w] = next(state) | next(state);
     i = below(state, 6);
     return (struct vd_pdb_node){.op = VD_CX_NAMES,
                                 .left = parts[i][0],
@@ -230,7 +235,7 @@ static struct vd_mls_level random_level(const struct vd_policydb *db, uint64_t *
     level = *(const struct vd_mls_level *)vd_pdb_row(db, VD_PDB_LEVELS, below(state, rows),
                                                      sizeof(level));
     if (below(state, 4) == 0)
-        level.cats[below(state, VD_MLS_CAT_WORDS)] ^= vd_test_random(state);
+        level.cats[below(state, VD_MLS_CAT_WORDS)] ^= next(state);
     if (below(state, 16) == 0)
         level.sens = below(state, head->sens + 1);
     return level;
@@ -248,11 +253,11 @@ struct vd_context random_context(const struct vd_policydb *db, uint64_t *state)
     if (below(state, 2) == 0)
         context.high = context.low;
     if (below(state, 100) == 0)
-        context.type = (uint32_t)vd_test_random(state);
+        context.type = (uint32_t)next(state);
     if (below(state, 100) == 0)
-        context.user = (uint32_t)vd_test_random(state);
+        context.user = (uint32_t)next(state);
     if (below(state, 100) == 0)
-        context.role = (uint32_t)vd_test_random(state);
+        context.role = (uint32_t)next(state);
     return context;
 }
 

@@ -14,7 +14,7 @@ uint8_t *large_policy(size_t *ret_size);
 
 /*
  * A random context for a policy: mostly numbers that exist, levels from its
- * pool with categories added or taken away. `state`: of vd_test_random.
+ * pool with categories added or taken away. `state`: of the random stream.
  */
 struct vd_context random_context(const struct vd_policydb *db, uint64_t *state);
 
