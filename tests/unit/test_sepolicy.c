@@ -71,6 +71,9 @@ static const struct {
     {"attribute_role ra; role q, ra; role ra types a_t; user v roles ra; "
      "allow a_t f_t:file read;",
      "v:q:a_t", F, "file", "read"},
+    {"attribute_role ra; attribute_role rb; roleattribute ra rb; role q, ra; "
+     "role rb types f_t; user v roles ra; allow f_t f_t:file read;",
+     "v:q:f_t", F, "file", "read"},
     {"role q types f_t; user v roles { r q -r }; allow f_t f_t:file read;", "v:q:f_t", F, "file",
      "read"},
     {"dominance { role top { role r; } } user v roles top; allow a_t f_t:file read;", "v:top:a_t",
@@ -296,6 +299,13 @@ VD_TEST(sepolicy_warns_of_rules_without_effect)
          "this rule does nothing: no type is in its target"},
         {"deny a_t f_t:file read;", 1,
          "this rule does nothing: no allow rule gives what it denies"},
+        {"type_transition a_t f_t:process b_t;", 1,
+         "this transition never happens: the old type may not make the process transition"},
+        {"type_transition a_t f_t:process b_t; allow a_t b_t:process transition;", 1,
+         "this transition never happens: the old type may not execute the program"},
+        {"type_transition a_t f_t:process b_t; allow a_t b_t:process transition;"
+         "allow a_t f_t:file execute;",
+         1, "this transition never happens: the program is no entry point of the new type"},
         {"sid unused", 5, "initial context 'unused' is declared but never given"},
         {"genfscon proc / u:object_r:f_t", 1,
          "'genfscon' is read, but the compiled policy does not carry it"},
@@ -318,6 +328,9 @@ VD_TEST(sepolicy_warns_of_rules_without_effect)
                          rows[i].column, rows[i].warning, pt_messages.all);
     }
     pt_compiled("allow a_t f_t:file read; neverallow b_t f_t:file read;");
+    VD_EXPECT_EQ(pt_messages.warnings, 0);
+    pt_compiled("type_transition domain file_type:process b_t; allow a_t b_t:process transition;"
+                "if (off) { allow a_t f_t:file execute; } allow b_t f_t:file entrypoint;");
     VD_EXPECT_EQ(pt_messages.warnings, 0);
 }
 

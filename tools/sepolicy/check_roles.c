@@ -6,34 +6,58 @@
 
 #include <string.h>
 
+/* The roles that a role or a role attribute stands for are added; true if one was new. */
+static bool join_role(struct vd_sp_checked *c, const struct vd_sp_symbol *role,
+                      const struct vd_sp_symbol *attribute)
+{
+    uint64_t *to = c->role_attribute[attribute->number];
+    const uint64_t *from;
+    bool changed = false;
+
+    if (role->kind != VD_SP_ATTRIBUTE) {
+        changed = !vd_bitmap_get(to, role->number);
+        vd_bitmap_set(to, role->number);
+        return changed;
+    }
+    from = c->role_attribute[role->number];
+    if (!vd_bitmap_covers(to, from, c->role_words)) {
+        for (uint32_t w = 0; w < c->role_words; w++)
+            to[w] |= from[w];
+        changed = true;
+    }
+    return changed;
+}
+
+/* A role attribute may belong to another one: passes until nothing is new. */
 static void join_role_attributes(struct vd_sp_checked *c)
 {
     struct vd_sp *sp = c->sp;
+    bool changed = true;
 
     c->role_attribute =
         vd_sp_alloc_array(&sp->arena, c->role_attributes.count, sizeof(*c->role_attribute));
     for (uint32_t i = 0; i < c->role_attributes.count; i++)
         c->role_attribute[i] = vd_sp_alloc_array(&sp->arena, c->role_words, sizeof(uint64_t));
-    for (uint32_t i = 0; i < sp->role_attributes.count; i++) {
-        const struct vd_sp_pair *pair = &sp->role_attributes.data[i];
-        struct vd_sp_symbol *role, *attribute;
+    for (bool first = true; changed; first = false) {
+        changed = false;
+        for (uint32_t i = 0; i < sp->role_attributes.count; i++) {
+            struct vd_sp_pair *pair = &sp->role_attributes.data[i];
+            struct vd_sp_symbol *role, *attribute;
 
-        if (!vd_sp_on(sp, pair->block))
-            continue;
-        role = vd_sp_find(sp, VD_SP_ROLE, &pair->left);
-        attribute = vd_sp_find(sp, VD_SP_ROLE, &pair->right);
-        if (role == NULL || attribute == NULL)
-            continue;
-        if (role->kind == VD_SP_ATTRIBUTE || attribute->kind != VD_SP_ATTRIBUTE) {
-            bool left = role->kind == VD_SP_ATTRIBUTE;
-
-            vd_sp_error(&sp->messages, left ? pair->left.place : pair->right.place,
-                        left ? "'%s' is a role attribute, not a role"
-                             : "'%s' is a role, not a role attribute",
-                        vd_sp_str(sp, left ? pair->left.name : pair->right.name));
-            continue;
+            if (pair->left.name == 0 || !vd_sp_on(sp, pair->block))
+                continue;
+            role = vd_sp_find(sp, VD_SP_ROLE, &pair->left);
+            attribute = vd_sp_find(sp, VD_SP_ROLE, &pair->right);
+            if (role != NULL && attribute != NULL && attribute->kind == VD_SP_ATTRIBUTE) {
+                changed |= join_role(c, role, attribute);
+                continue;
+            }
+            if (first && role != NULL && attribute != NULL)
+                vd_sp_error(&sp->messages, pair->right.place,
+                            "'%s' is a role, not a role attribute",
+                            vd_sp_str(sp, pair->right.name));
+            pair->left.name = 0; /* reported once */
         }
-        vd_bitmap_set(c->role_attribute[attribute->number], role->number);
     }
 }
 

@@ -50,6 +50,7 @@ void vd_sp_gen_tables(struct vd_sp_image *image);
 void vd_sp_gen_transitions(struct vd_sp_image *image);
 void vd_sp_gen_constraints(struct vd_sp_image *image);
 void vd_sp_gen_rules(struct vd_sp_image *image);
+void vd_sp_warn_transitions(struct vd_sp_image *image);
 
 /* The blob, malloc'ed; VD_E_LIMIT if it would be larger than the format allows. */
 vd_status vd_sp_blob(const struct vd_sp_image *image, uint8_t **ret, size_t *ret_size);

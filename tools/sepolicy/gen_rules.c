@@ -202,6 +202,8 @@ void vd_sp_generate(struct vd_sp_checked *c, struct vd_sp_image *ret)
     vd_sp_gen_tables(ret);
     vd_sp_gen_transitions(ret);
     vd_sp_gen_constraints(ret);
-    if (c->sp->messages.errors == 0)
-        vd_sp_gen_rules(ret);
+    if (c->sp->messages.errors > 0)
+        return;
+    vd_sp_gen_rules(ret);
+    vd_sp_warn_transitions(ret);
 }
