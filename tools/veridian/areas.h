@@ -8,11 +8,13 @@
 
 #include "lib/cli/cli.h"
 
+extern const struct vd_cli_command vd_area_attest;
 extern const struct vd_cli_command vd_area_audit;
 extern const struct vd_cli_command vd_area_boot;
 extern const struct vd_cli_command vd_area_completion;
 extern const struct vd_cli_command vd_area_help;
 extern const struct vd_cli_command vd_area_policy;
 extern const struct vd_cli_command vd_area_status;
+extern const struct vd_cli_command vd_area_tpm;
 
 #endif

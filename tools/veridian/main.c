@@ -10,6 +10,8 @@ static const struct vd_cli_command *const areas[] = {
 #endif
     &vd_area_policy,
     &vd_area_audit,
+    &vd_area_attest,
+    &vd_area_tpm,
     &vd_area_completion,
     NULL,
 };

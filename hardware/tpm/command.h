@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * TPM 2.0 commands: building one, running it, reading its response.
+ *
+ *     struct vd_tpm_command c;
+ *     vd_tpm_begin(&c, VD_TPM_CC_PCR_READ);
+ *     vd_write_…(&c.w, …);                            parameters
+ *     VD_TRY(vd_tpm_run(tpm, &c, 0, &parameters, diag)); response, bounded
+ *
+ * A command with authorisation names its handles first, then one empty-password
+ * session for each, which is what a hierarchy or key without a password needs.
+ * Numbers are big-endian. Source: TCG TPM 2.0 Library 1.59, parts 1 to 3.
+ */
+#ifndef VD_HARDWARE_TPM_COMMAND_H
+#define VD_HARDWARE_TPM_COMMAND_H
+
+#include "core/base/reader.h"
+#include "core/base/writer.h"
+#include "hardware/tpm/transport.h"
+
+#define VD_TPM_ST_NO_SESSIONS 0x8001u
+#define VD_TPM_ST_SESSIONS    0x8002u
+
+#define VD_TPM_CC_SELF_TEST      0x00000143u
+#define VD_TPM_CC_STARTUP        0x00000144u
+#define VD_TPM_CC_CREATE_PRIMARY 0x00000131u
+#define VD_TPM_CC_QUOTE          0x00000158u
+#define VD_TPM_CC_FLUSH_CONTEXT  0x00000165u
+#define VD_TPM_CC_GET_CAPABILITY 0x0000017au
+#define VD_TPM_CC_PCR_READ       0x0000017eu
+#define VD_TPM_CC_PCR_EXTEND     0x00000182u
+
+#define VD_TPM_RH_OWNER       0x40000001u
+#define VD_TPM_RS_PW          0x40000009u
+#define VD_TPM_RH_ENDORSEMENT 0x4000000bu
+
+#define VD_TPM_RC_SUCCESS    0x000u
+#define VD_TPM_RC_INITIALIZE 0x100u
+#define VD_TPM_RC_NEEDS_TEST 0x153u
+#define VD_TPM_RC_YIELDED    0x908u
+#define VD_TPM_RC_TESTING    0x90au
+#define VD_TPM_RC_RETRY      0x922u
+
+#define VD_TPM_DIGEST_MAX 64u
+
+struct vd_tpm_command {
+    struct vd_writer w;
+    uint8_t bytes[VD_TPM_MAX_BYTES];
+};
+
+struct vd_tpm_response {
+    struct vd_reader parameters; /* borrows `bytes` */
+    uint32_t handle;             /* 0: the command returns none */
+    uint8_t bytes[VD_TPM_MAX_BYTES];
+};
+
+/* Starts a command without authorisation. */
+void vd_tpm_begin(struct vd_tpm_command *command, uint32_t code);
+
+/* Starts a command with one handle that is authorised by the empty password. */
+void vd_tpm_begin_authorised(struct vd_tpm_command *command, uint32_t code, uint32_t handle);
+
+/* Appends a TPM2B: u16 size and the bytes. */
+void vd_tpm_write_2b(struct vd_writer *w, const void *data, size_t size);
+
+/* Reads a TPM2B of at most `max` bytes; VD_E_LIMIT beyond. */
+vd_status vd_tpm_read_2b(struct vd_reader *r, size_t max, const uint8_t **ret, size_t *ret_size);
+
+/*
+ * Sends the command and reads the response's head. A TPM that was not started
+ * is started, one that wants its self test gets it, and "retry" is retried;
+ * every other response code fails with its text (VD_E_SYSTEM; VD_E_DENIED for
+ * authorisation and policy; VD_E_UNSUPPORTED for what this TPM cannot do).
+ */
+vd_status vd_tpm_run(struct vd_tpm *tpm, struct vd_tpm_command *command,
+                     struct vd_tpm_response *ret, struct vd_diag *diag);
+
+/*
+ * Reads a response of `size` bytes: exact size, response code, with sessions
+ * the parameter size and the sessions after it. `returns_handle` as the command
+ * has it. The code goes to `ret_code`; with another code than 0 there is nothing else.
+ */
+vd_status vd_tpm_parse_response(const uint8_t *data, size_t size, bool sessions,
+                                bool returns_handle, uint32_t *ret_code, uint32_t *ret_handle,
+                                struct vd_reader *ret_parameters, struct vd_diag *diag);
+
+/* A clear text for a response code; "unknown" ones get one for their group. */
+const char *vd_tpm_rc_text(uint32_t code);
+
+/* Fails with "WHAT: the response is malformed". */
+vd_status vd_tpm_malformed(struct vd_diag *diag, const char *what);
+
+#endif
