@@ -160,8 +160,9 @@ def case_status_of_a_good_machine():
         page = tree.status()
         states = {name: fact["state"] for name, fact in page["facts"].items()}
         assert states.pop("audit_log") == "no"
+        assert states.pop("mac") == "unknown"  # plain files, no maps
         assert set(states.values()) == {"yes"}, page
-        assert [m["fact"] for m in page["not_enforced"]] == ["audit_log"], page
+        assert [m["fact"] for m in page["not_enforced"]] == ["mac", "audit_log"], page
 
 
 def case_status_of_changed_machines():
@@ -184,6 +185,39 @@ def case_status_sees_the_writer_of_the_log():
             fact = tree.status()["facts"]["audit_log"]
             writer.stdin.close()
         assert fact["state"] == "yes" and "1 segment in" in fact["text"], fact
+
+
+ENFORCING, PERMISSIVE = bytes.fromhex("01e05c1e"), bytes.fromhex("0110a100")
+MAC = [
+    (ENFORCING, 8, "yes", "enforcing on 1 hooks, policy version 7"),
+    (PERMISSIVE, 8, "no", "permissive"),
+    (bytes(4), 8, "yes", "enforcing"),  # any other value enforces
+    (ENFORCING, 12, "unknown", "cannot be read"),
+]
+PIN_MAPS = """
+    set -e
+    mkdir -p "$1/sys/fs/bpf"; mount -t bpf bpf "$1/sys/fs/bpf" || exit 77
+    cd "$1/sys/fs/bpf"; mkdir veridian; cd veridian
+    make() { bpftool map create "$PWD/$1" type array key 4 value "$2" entries 1 name "$1" || exit 77; }
+    make link_file_open 4; make config "$2"
+    bpftool map update pinned "$PWD/config" key 0 0 0 0 value hex $3
+    exec "$4" status --json --sysroot "$1"
+"""
+
+
+def case_status_reads_the_mode_from_the_kernel():
+    """Maps of the right shape, pinned in a BPF file system of a mount namespace of its own."""
+    for mode, size, state, text in MAC:
+        value = (mode + (7).to_bytes(4, "little") + bytes(4))[:size]
+        with Tree(GOOD | {"sys/fs/bpf/veridian/x": b""}) as tree:
+            done = subprocess.run(["unshare", "-m", "sh", "-c", PIN_MAPS, "-", tree.dir.name, str(size),
+                                   value.hex(" "), VERIDIAN], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, check=False)
+            if done.returncode in (77, 127) or "unshare failed" in done.stderr:
+                raise tap.Skip("needs root, a BPF file system and bpftool")
+            assert done.returncode == 0, done.stderr
+            fact = json.loads(done.stdout[done.stdout.index("{"):])["facts"]["mac"]
+            assert fact["state"] == state and text in fact["text"], fact
 
 
 if __name__ == "__main__":

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #define _GNU_SOURCE
 #include "tools/veridian/status_facts.h"
+#include "core/abi/kernel.h"
 #include "lib/file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SMALL_FILE_BYTES 4096u
 #define EFI_VARIABLE     "/sys/firmware/efi/efivars/%s-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 #define EFI_ATTRIBUTES   4u /* bytes before a variable's value in efivarfs */
-#define MAC_PINS         "/sys/fs/bpf/veridian"
+#define CONFIG_PIN       VD_KERNEL_PIN_DIR "/config"
 #define SEGMENT_PREFIX   "segment-"
 
 struct place {
@@ -183,19 +186,62 @@ static int count_entries(const char *path, const char *prefix)
     return count;
 }
 
+static int bpf_call(enum bpf_cmd command, union bpf_attr *attr)
+{
+    return (int)syscall(SYS_bpf, command, attr, sizeof(*attr));
+}
+
+/* The one value of the map of settings; false with errno where it cannot be had. */
+static bool read_config(const char *path, struct vd_kernel_config *ret)
+{
+    union bpf_attr attr = {.pathname = (uintptr_t)path, .file_flags = BPF_F_RDONLY};
+    VD_AUTO(vd_fd_close) int fd = bpf_call(BPF_OBJ_GET, &attr);
+    struct bpf_map_info info = {};
+    uint32_t key = 0;
+
+    if (fd < 0)
+        return false;
+    attr = (union bpf_attr){
+        .info = {.bpf_fd = (uint32_t)fd, .info = (uintptr_t)&info, .info_len = sizeof(info)}};
+    if (bpf_call(BPF_OBJ_GET_INFO_BY_FD, &attr) != 0)
+        return false;
+    if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != sizeof(*ret)) {
+        errno = EPROTO; /* the kernel would write beyond the value */
+        return false;
+    }
+    attr =
+        (union bpf_attr){.map_fd = (uint32_t)fd, .key = (uintptr_t)&key, .value = (uintptr_t)ret};
+    return bpf_call(BPF_MAP_LOOKUP_ELEM, &attr) == 0;
+}
+
+static void mac_mode(const struct place *at, int hooks, struct vd_fact *fact)
+{
+    struct vd_kernel_config config = {};
+    char path[PATH_MAX];
+
+    path_below(at, path, CONFIG_PIN);
+    if (!read_config(path, &config))
+        answer(fact, VD_FACT_UNKNOWN, "%d hooks are attached, but the mode cannot be read: %s",
+               hooks, strerror(errno));
+    else if (config.enforcing == VD_KERNEL_PERMISSIVE)
+        answer(fact, VD_FACT_NO, "permissive: refusals are recorded, not enforced");
+    else
+        answer(fact, VD_FACT_YES, "enforcing on %d hooks, policy version %u", hooks, config.seqno);
+}
+
 static void mac(const struct place *at, struct vd_fact *fact)
 {
     char path[PATH_MAX];
     int hooks;
 
-    path_below(at, path, MAC_PINS);
+    path_below(at, path, VD_KERNEL_PIN_DIR);
     hooks = count_entries(path, "link_");
     if (hooks > 0)
-        answer(fact, VD_FACT_YES, "in force on %d hooks", hooks);
+        mac_mode(at, hooks, fact);
     else if (hooks == 0)
         answer(fact, VD_FACT_NO, "maps are there, but no hook is attached");
-    else if (access(path, F_OK) == 0)
-        answer(fact, VD_FACT_UNKNOWN, MAC_PINS " is not readable: root is needed");
+    else if (access(path, F_OK) == 0 || errno == EACCES)
+        answer(fact, VD_FACT_UNKNOWN, VD_KERNEL_PIN_DIR " is not readable: root is needed");
     else if (present(at, "/sys/fs/bpf"))
         answer(fact, VD_FACT_NO, "no policy has been loaded");
     else
