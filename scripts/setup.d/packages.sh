@@ -46,6 +46,7 @@ busybox-static  the image's shell
 openssl         tests: certificates, a second opinion
 pesign          tests: second opinion on PE digests
 dpkg-dev        source packages
+valgrind        tests: constant time
 python3-cryptography firmware variables
 python3-pefile  firmware variables
 file            inspection

@@ -14,10 +14,16 @@ FIRST = os.path.join(os.environ.get("VD_BUILD_ROOT", ""), "bootloader", "veridia
 MBEDTLS = os.environ.get("VD_MBEDTLS_SRC", "")
 
 
+def not_source(directory, names):
+    """Build directories of the tree's root, and what git and Python keep."""
+    top = os.path.realpath(directory) == os.path.realpath(ROOT)
+    return [n for n in names if n in (".git", "__pycache__") or (top and n.startswith("build"))]
+
+
 def build_elsewhere(directory):
     source, build = os.path.join(directory, "a longer path/source"), os.path.join(directory, "b")
     mbedtls = os.path.join(directory, "crypto-source")
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("build*", ".git", "__pycache__"))
+    shutil.copytree(ROOT, source, ignore=not_source)
     os.symlink(MBEDTLS, mbedtls)
     environment = dict(os.environ, TZ="Pacific/Auckland", LC_ALL="C")
     for command in (["meson", "setup", "-Dmbedtls_src=" + mbedtls, build, source],
