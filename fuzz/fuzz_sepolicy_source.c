@@ -28,9 +28,8 @@ static void take(void *arg, const struct vd_sepolicy_message *message)
 static vd_status compile(const struct vd_sepolicy_source *sources, uint32_t *ret_errors,
                          struct vd_sepolicy_result *ret)
 {
-    struct vd_sepolicy_options options = {.memory = MEMORY,
-                                          .message = take,
-                                          .message_arg = ret_errors};
+    struct vd_sepolicy_options options = {
+        .memory = MEMORY, .message = take, .message_arg = ret_errors};
 
     *ret_errors = 0;
     return vd_sepolicy_compile(sources, 2, &options, ret);
@@ -41,9 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *text = (const char *)data;
     const char *cut = size == 0 ? NULL : memchr(text, '\0', size);
     size_t first = cut == NULL ? size : (size_t)(cut - text);
-    struct vd_sepolicy_source sources[2] = {
-        {.name = "one.te", .text = text, .size = first},
-        {.name = "two.te", .text = text + first, .size = 0}};
+    struct vd_sepolicy_source sources[2] = {{.name = "one.te", .text = text, .size = first},
+                                            {.name = "two.te", .text = text + first, .size = 0}};
     struct vd_sepolicy_result result = {}, again = {};
     struct vd_policydb db;
     uint32_t errors;

@@ -93,28 +93,32 @@ void pt_compiled(const char *text)
         vd_test_fail(__FILE__, __LINE__, "%s\n%s", text, pt_messages.all);
 }
 
-static bool parse(const char *source, const char *target, const char *class,
-                  struct vd_context *ret_source, struct vd_context *ret_target, uint32_t *ret_class)
+struct question {
+    struct vd_context source, target;
+    uint32_t class;
+};
+
+/* False if a context is not valid. */
+static bool parse(const char *source, const char *target, const char *class, struct question *ret)
 {
-    if (vd_policydb_find(&pt_db, VD_SYM_CLASS, class, strlen(class), ret_class) != VD_OK)
+    if (vd_policydb_find(&pt_db, VD_SYM_CLASS, class, strlen(class), &ret->class) != VD_OK)
         vd_test_fail(__FILE__, __LINE__, "no class %s", class);
-    return vd_mac_context_parse(&pt_db, source, strlen(source), ret_source, NULL) == VD_OK &&
-           vd_mac_context_parse(&pt_db, target, strlen(target), ret_target, NULL) == VD_OK;
+    return vd_mac_context_parse(&pt_db, source, strlen(source), &ret->source, NULL) == VD_OK &&
+           vd_mac_context_parse(&pt_db, target, strlen(target), &ret->target, NULL) == VD_OK;
 }
 
 const char *pt_allowed(const char *source, const char *target, const char *class)
 {
     static char buf[1024];
-    struct vd_context s, t;
+    struct question q;
     struct vd_decision decision;
-    uint32_t number;
     const char *name;
 
-    if (!parse(source, target, class, &s, &t, &number))
+    if (!parse(source, target, class, &q))
         return "invalid";
-    vd_mac_decide(&pt_db, &s, &t, number, &decision);
+    vd_mac_decide(&pt_db, &q.source, &q.target, q.class, &decision);
     buf[0] = '\0';
-    for (uint32_t bit = 0; (name = vd_policydb_perm_name(&pt_db, number, bit)) != NULL; bit++) {
+    for (uint32_t bit = 0; (name = vd_policydb_perm_name(&pt_db, q.class, bit)) != NULL; bit++) {
         size_t used = strlen(buf);
 
         if ((decision.allowed >> bit & 1) != 0)
@@ -126,12 +130,12 @@ const char *pt_allowed(const char *source, const char *target, const char *class
 const char *pt_transition(const char *source, const char *target, const char *class)
 {
     static char buf[512];
-    struct vd_context s, t, made;
+    struct vd_context made;
+    struct question q;
     struct vd_text text;
-    uint32_t number;
 
-    if (!parse(source, target, class, &s, &t, &number) ||
-        vd_mac_transition(&pt_db, &s, &t, number, VD_TRANS_TYPE, &made) != VD_OK)
+    if (!parse(source, target, class, &q) ||
+        vd_mac_transition(&pt_db, &q.source, &q.target, q.class, VD_TRANS_TYPE, &made) != VD_OK)
         return "invalid";
     vd_text_init(&text, buf, sizeof(buf));
     vd_mac_context_text(&pt_db, &made, &text);

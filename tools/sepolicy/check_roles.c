@@ -103,8 +103,7 @@ static void spread_dominance(struct vd_sp_checked *c)
         }
     }
     for (uint32_t r = 1; r < c->roles.count && sp->dominates.count > 0; r++) {
-        VD_SP_FOR_EACH_BIT(c->role_dominates[r], c->role_words, other)
-        {
+        VD_SP_FOR_EACH_BIT (c->role_dominates[r], c->role_words, other) {
             for (uint32_t w = 0; other != r && w < c->type_words; w++)
                 c->role_types[r][w] |= c->role_types[other][w];
         }
@@ -122,12 +121,10 @@ static void add_role_allows(struct vd_sp_checked *c)
     for (uint32_t i = 0; i < sp->role_allows.count; i++) {
         const struct vd_sp_role_allow *row = &sp->role_allows.data[i];
 
-        if (!vd_sp_on(sp, row->block) ||
-            !vd_sp_resolve_plain(c, VD_SP_ROLE, &row->from, from, c->role_words, c->roles.count) ||
-            !vd_sp_resolve_plain(c, VD_SP_ROLE, &row->to, to, c->role_words, c->roles.count))
+        if (!vd_sp_on(sp, row->block) || !vd_sp_resolve_plain(c, VD_SP_ROLE, &row->from, from) ||
+            !vd_sp_resolve_plain(c, VD_SP_ROLE, &row->to, to))
             continue;
-        VD_SP_FOR_EACH_BIT(from, c->role_words, role)
-        {
+        VD_SP_FOR_EACH_BIT (from, c->role_words, role) {
             for (uint32_t w = 0; w < c->role_words; w++)
                 c->role_allow[(size_t)role * c->role_words + w] |= to[w];
         }
@@ -204,8 +201,7 @@ void vd_sp_check_users(struct vd_sp_checked *c)
         if (!vd_sp_on(sp, row->block))
             continue;
         symbol = vd_sp_find(sp, VD_SP_USER, &row->name);
-        if (symbol == NULL ||
-            !vd_sp_resolve_plain(c, VD_SP_ROLE, &row->roles, roles, c->role_words, c->roles.count))
+        if (symbol == NULL || !vd_sp_resolve_plain(c, VD_SP_ROLE, &row->roles, roles))
             continue;
         for (uint32_t w = 0; w < c->role_words; w++)
             c->user[symbol->number].roles[w] |= roles[w];

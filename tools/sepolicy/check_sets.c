@@ -161,12 +161,31 @@ static void add_plain(const struct vd_sp_checked *c, enum vd_sp_space space,
     }
 }
 
-bool vd_sp_resolve_plain(struct vd_sp_checked *c, enum vd_sp_space space,
-                         const struct vd_sp_set *set, uint64_t *ret, uint32_t words, uint32_t count)
+/* Highest number of that kind + 1. */
+static uint32_t plain_count(const struct vd_sp_checked *c, enum vd_sp_space space)
 {
+    switch (space) {
+    case VD_SP_CLASS:
+        return c->classes.count;
+    case VD_SP_ROLE:
+        return c->roles.count;
+    default:
+        return c->users.count;
+    }
+}
+
+uint32_t vd_sp_plain_words(const struct vd_sp_checked *c, enum vd_sp_space space)
+{
+    return VD_BITMAP_WORDS(plain_count(c, space));
+}
+
+bool vd_sp_resolve_plain(struct vd_sp_checked *c, enum vd_sp_space space,
+                         const struct vd_sp_set *set, uint64_t *ret)
+{
+    uint32_t count = plain_count(c, space);
     bool good = true;
 
-    memset(ret, 0, words * sizeof(*ret));
+    memset(ret, 0, VD_BITMAP_WORDS(count) * sizeof(*ret));
     for (uint32_t i = 1; set->star && i < count; i++)
         vd_bitmap_set(ret, i);
     for (int minus = 0; minus <= 1; minus++) {

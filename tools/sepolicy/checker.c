@@ -22,9 +22,8 @@ static void resolve_rule(struct vd_sp_checked *c, uint32_t index, uint64_t *clas
     bool good = vd_sp_resolve_types(c, &rule->source, &source, NULL);
 
     good &= vd_sp_resolve_types(c, &rule->target, &target, &flags);
-    good &= vd_sp_resolve_plain(c, VD_SP_CLASS, &rule->classes, classes, words, c->classes.count);
-    VD_SP_FOR_EACH_BIT(classes, words, class)
-    {
+    good &= vd_sp_resolve_plain(c, VD_SP_CLASS, &rule->classes, classes);
+    VD_SP_FOR_EACH_BIT (classes, words, class) {
         uint32_t perms;
         struct vd_sp_av *av;
 
@@ -81,10 +80,9 @@ static void check_defaults(struct vd_sp_checked *c)
         uint32_t mask = row->kind == VD_SP_DEFAULT_RANGE ? 7 : 3;
 
         if (!vd_sp_on(sp, row->block) ||
-            !vd_sp_resolve_plain(c, VD_SP_CLASS, &row->classes, classes, words, c->classes.count))
+            !vd_sp_resolve_plain(c, VD_SP_CLASS, &row->classes, classes))
             continue;
-        VD_SP_FOR_EACH_BIT(classes, words, number)
-        {
+        VD_SP_FOR_EACH_BIT (classes, words, number) {
             struct vd_sp_class *class = vd_sp_class_of(c, number);
             uint32_t before = class->flags >> shifts[row->kind] & mask;
 

@@ -112,10 +112,13 @@ VD_INLINE bool vd_sp_on(const struct vd_sp *sp, uint32_t block)
 bool vd_sp_resolve_types(struct vd_sp_checked *c, const struct vd_sp_set *set, uint32_t *ret,
                          uint8_t *ret_flags);
 
-/* Resolves a set of roles (users, classes) into a bitmap of `numbers` bits. False: reported. */
+/*
+ * Resolves a set of classes, roles or users into a bitmap, whose words
+ * vd_sp_plain_words counts. False: reported.
+ */
 bool vd_sp_resolve_plain(struct vd_sp_checked *c, enum vd_sp_space space,
-                         const struct vd_sp_set *set, uint64_t *ret, uint32_t words,
-                         uint32_t count);
+                         const struct vd_sp_set *set, uint64_t *ret);
+uint32_t vd_sp_plain_words(const struct vd_sp_checked *c, enum vd_sp_space space);
 
 /* The mask of a set of permissions for a class. False: reported. */
 bool vd_sp_resolve_perms(struct vd_sp_checked *c, const struct vd_sp_set *set, uint32_t class,

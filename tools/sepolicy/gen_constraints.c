@@ -28,8 +28,7 @@ static bool resolve_names(struct vd_sp_image *image, const struct vd_sp_node *no
         return true;
     }
     bits = vd_sp_alloc_array(&c->sp->arena, words, sizeof(*bits));
-    if (!vd_sp_resolve_plain(c, user ? VD_SP_USER : VD_SP_ROLE, set, bits, words,
-                             user ? c->users.count : c->roles.count))
+    if (!vd_sp_resolve_plain(c, user ? VD_SP_USER : VD_SP_ROLE, set, bits))
         return false;
     *ret = vd_sp_gen_bitmap(image, bits, words);
     return true;
@@ -44,8 +43,7 @@ static void resolve(struct vd_sp_image *image, const struct vd_sp_constraint *fr
     ret->from = from;
     ret->classes = vd_sp_alloc_array(&c->sp->arena, words, sizeof(*ret->classes));
     ret->names = vd_sp_alloc_array(&c->sp->arena, from->node_count, sizeof(*ret->names));
-    ret->good =
-        vd_sp_resolve_plain(c, VD_SP_CLASS, &from->classes, ret->classes, words, c->classes.count);
+    ret->good = vd_sp_resolve_plain(c, VD_SP_CLASS, &from->classes, ret->classes);
     for (uint32_t i = 0; i < from->node_count; i++) {
         const struct vd_sp_node *node = &c->sp->nodes.data[from->node_first + i];
 

@@ -156,8 +156,8 @@ uint32_t vd_sp_row_store(struct vd_sp_te *te)
     uint32_t *row = (uint32_t *)(void *)c->scratch; /* type_words blocks fit */
 
     memset(row, 0, c->type_words * sizeof(*row));
-    VD_SP_FOR_EACH_BIT(te->row.touched, VD_BITMAP_WORDS(c->type_words), block)
-    row[block] = find_block(te, te->row.cells + (size_t)block * 64);
+    VD_SP_FOR_EACH_BIT (te->row.touched, VD_BITMAP_WORDS(c->type_words), block)
+        row[block] = find_block(te, te->row.cells + (size_t)block * 64);
     return vd_sp_pool_add(&te->image->rows, row, 1);
 }
 

@@ -60,8 +60,7 @@ void vd_sp_check_neverallow(struct vd_sp_te *te, uint32_t source, uint32_t class
 
         if (av->kind != VD_SP_NEVERALLOW)
             continue;
-        VD_SP_FOR_EACH_BIT(c->sets.data[av->target].words, c->type_words, target)
-        {
+        VD_SP_FOR_EACH_BIT (c->sets.data[av->target].words, c->type_words, target) {
             if ((te->row.possible[target] & av->perms) != 0 &&
                 (target != source || (av->flags & VD_SP_AV_NOT_SELF) == 0))
                 report(te, av, source, target);

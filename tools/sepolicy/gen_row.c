@@ -67,8 +67,7 @@ static void apply(struct vd_sp_te *te, const struct vd_sp_av *av, uint32_t sourc
     struct vd_sp_checked *c = te->image->c;
     const uint64_t *words = c->sets.data[av->target].words;
 
-    VD_SP_FOR_EACH_BIT(words, c->type_words, target)
-    {
+    VD_SP_FOR_EACH_BIT (words, c->type_words, target) {
         if (target != source || (av->flags & VD_SP_AV_NOT_SELF) == 0)
             apply_one(te, av, target);
     }
@@ -94,8 +93,7 @@ static void deny(struct vd_sp_te *te, const struct vd_sp_av *av, uint32_t source
     struct vd_sp_checked *c = te->image->c;
     const uint64_t *words = c->sets.data[av->target].words;
 
-    VD_SP_FOR_EACH_BIT(words, c->type_words, target)
-    {
+    VD_SP_FOR_EACH_BIT (words, c->type_words, target) {
         if (target != source || (av->flags & VD_SP_AV_NOT_SELF) == 0)
             deny_one(te, av, target);
     }
@@ -126,8 +124,7 @@ void vd_sp_row_clear(struct vd_sp_te *te)
 {
     uint32_t words = VD_BITMAP_WORDS(te->image->c->type_words);
 
-    VD_SP_FOR_EACH_BIT(te->row.touched, words, block)
-    {
+    VD_SP_FOR_EACH_BIT (te->row.touched, words, block) {
         memset(te->row.cells + (size_t)block * 64, 0, 64 * sizeof(*te->row.cells));
         memset(te->row.possible + (size_t)block * 64, 0, 64 * sizeof(*te->row.possible));
     }

@@ -39,8 +39,7 @@ static void group_by_type(struct vd_sp_te *te)
         for (uint32_t s = 0; s < c->sets.count; s++) {
             if (te->set_first[s] == te->set_first[s + 1])
                 continue;
-            VD_SP_FOR_EACH_BIT(c->sets.data[s].words, c->type_words, type)
-            {
+            VD_SP_FOR_EACH_BIT (c->sets.data[s].words, c->type_words, type) {
                 if (pass == 0)
                     te->type_first[type + 1]++;
                 else

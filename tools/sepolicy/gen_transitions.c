@@ -60,21 +60,26 @@ static bool add(struct builder *b, uint64_t key, uint32_t value, uint32_t place)
     return true;
 }
 
-/* Adds the rule for each combination. */
-static void expand(struct builder *b, uint32_t kind, const uint64_t *sources, uint32_t words,
-                   uint32_t target_set, uint32_t value, uint32_t place)
+/* What a rule gives, and where it stands. */
+struct outcome {
+    uint32_t kind; /* enum vd_pdb_trans_kind */
+    uint32_t value;
+    uint32_t place;
+};
+
+/* Adds the rule for each combination of source, target and class (b->classes). */
+static void expand(struct builder *b, const uint64_t *sources, uint32_t words, uint32_t target_set,
+                   const struct outcome *outcome)
 {
     struct vd_sp_checked *c = b->image->c;
     const uint64_t *targets = c->sets.data[target_set].words;
     uint32_t class_words = VD_BITMAP_WORDS(c->classes.count);
 
-    VD_SP_FOR_EACH_BIT(sources, words, source)
-    {
-        VD_SP_FOR_EACH_BIT(targets, c->type_words, target)
-        {
-            VD_SP_FOR_EACH_BIT(b->classes, class_words, class)
-            {
-                if (!add(b, vd_pdb_trans_key(kind, source, target, class), value, place))
+    VD_SP_FOR_EACH_BIT (sources, words, source) {
+        VD_SP_FOR_EACH_BIT (targets, c->type_words, target) {
+            VD_SP_FOR_EACH_BIT (b->classes, class_words, class) {
+                if (!add(b, vd_pdb_trans_key(outcome->kind, source, target, class), outcome->value,
+                         outcome->place))
                     return;
             }
         }
@@ -91,8 +96,7 @@ static bool resolve_classes(struct builder *b, const struct vd_sp_set *set, uint
 
     if (memcmp(set, &none, sizeof(none)) == 0)
         set = &implied;
-    return vd_sp_resolve_plain(c, VD_SP_CLASS, set, b->classes, VD_BITMAP_WORDS(c->classes.count),
-                               c->classes.count);
+    return vd_sp_resolve_plain(c, VD_SP_CLASS, set, b->classes);
 }
 
 /* What the rule gives, as a slot's value; false: reported. */
@@ -140,15 +144,15 @@ static void gen_transition(struct builder *b, const struct vd_sp_transition *rul
         vd_sp_error(&c->sp->messages, rule->target.place, "'-self' has no meaning in a transition");
         return;
     }
-    expand(b, rule->kind, c->sets.data[source].words, c->type_words, target, value, rule->place);
+    expand(b, c->sets.data[source].words, c->type_words, target,
+           &(struct outcome){.kind = rule->kind, .value = value, .place = rule->place});
     if ((flags & VD_SP_AV_SELF) == 0)
         return;
-    VD_SP_FOR_EACH_BIT(c->sets.data[source].words, c->type_words, type)
-    {
+    VD_SP_FOR_EACH_BIT (c->sets.data[source].words, c->type_words, type) {
         uint32_t class_words = VD_BITMAP_WORDS(c->classes.count);
 
-        VD_SP_FOR_EACH_BIT(b->classes, class_words, class)
-        (void)add(b, vd_pdb_trans_key(rule->kind, type, type, class), value, rule->place);
+        VD_SP_FOR_EACH_BIT (b->classes, class_words, class)
+            (void)add(b, vd_pdb_trans_key(rule->kind, type, type, class), value, rule->place);
     }
 }
 
@@ -158,8 +162,7 @@ static void gen_role_transition(struct builder *b, const struct vd_sp_role_trans
     uint64_t *roles = vd_sp_alloc_array(&c->sp->arena, c->role_words, sizeof(*roles));
     struct vd_sp_symbol *result = vd_sp_find(c->sp, VD_SP_ROLE, &rule->result);
     uint32_t types;
-    bool good =
-        vd_sp_resolve_plain(c, VD_SP_ROLE, &rule->roles, roles, c->role_words, c->roles.count);
+    bool good = vd_sp_resolve_plain(c, VD_SP_ROLE, &rule->roles, roles);
 
     good &= vd_sp_resolve_types(c, &rule->types, &types, NULL);
     good &= resolve_classes(b, &rule->classes, rule->place);
@@ -170,7 +173,8 @@ static void gen_role_transition(struct builder *b, const struct vd_sp_role_trans
                     vd_sp_str(c->sp, rule->result.name));
         return;
     }
-    expand(b, VD_TRANS_ROLE, roles, c->role_words, types, result->number, rule->place);
+    expand(b, roles, c->role_words, types,
+           &(struct outcome){.kind = VD_TRANS_ROLE, .value = result->number, .place = rule->place});
 }
 
 /* Lays the slots out; false if a bucket overflows. */

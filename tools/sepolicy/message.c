@@ -144,9 +144,10 @@ static void show_rest(struct vd_sp_messages *messages, const struct vd_sp_source
 
     if (count <= max || messages->options->message == NULL)
         return;
-    message.text = vd_sp_text(messages->arena, "%u more %s%s in %s %s not shown", count - max,
-                              level == VD_SEPOLICY_ERROR ? "error" : "warning",
-                              count - max == 1 ? "" : "s", source->text.name, count - max == 1 ? "is" : "are");
+    message.text =
+        vd_sp_text(messages->arena, "%u more %s%s in %s %s not shown", count - max,
+                   level == VD_SEPOLICY_ERROR ? "error" : "warning", count - max == 1 ? "" : "s",
+                   source->text.name, count - max == 1 ? "is" : "are");
     messages->options->message(messages->options->message_arg, &message);
 }
 
@@ -161,56 +162,65 @@ void vd_sp_messages_end(struct vd_sp_messages *messages)
     }
 }
 
-static void show(struct vd_sp_messages *messages, enum vd_sepolicy_level level, uint32_t place,
-                 const char *hint, const char *format, va_list args)
+struct subject {
+    enum vd_sepolicy_level level;
+    uint32_t place;
+    const char *hint;
+};
+
+static void show(struct vd_sp_messages *messages, const struct subject *subject, const char *format,
+                 va_list args)
 {
-    struct vd_sp_source *source = find_source(messages, place);
+    struct vd_sp_source *source = find_source(messages, subject->place);
     char buf[TEXT_SIZE];
     struct position pos = {};
 
-    if (!admit(messages, source, level))
+    if (!admit(messages, source, subject->level))
         return;
     (void)vsnprintf(buf, sizeof(buf), format, args);
     if (source != NULL)
-        find_position(messages->arena, source, place, &pos);
+        find_position(messages->arena, source, subject->place, &pos);
     messages->options->message(messages->options->message_arg, &(struct vd_sepolicy_message){
-                                                                   .level = level,
+                                                                   .level = subject->level,
                                                                    .file = pos.file,
                                                                    .line = pos.line,
                                                                    .column = pos.column,
                                                                    .text = buf,
                                                                    .source = pos.text,
                                                                    .source_size = pos.size,
-                                                                   .hint = hint,
+                                                                   .hint = subject->hint,
                                                                });
 }
 
 void vd_sp_error(struct vd_sp_messages *messages, uint32_t place, const char *format, ...)
 {
+    struct subject subject = {.level = VD_SEPOLICY_ERROR, .place = place};
     va_list args;
 
     va_start(args, format);
-    show(messages, VD_SEPOLICY_ERROR, place, NULL, format, args);
+    show(messages, &subject, format, args);
     va_end(args);
 }
 
 void vd_sp_error_hint(struct vd_sp_messages *messages, uint32_t place, const char *hint,
                       const char *format, ...)
 {
+    struct subject subject = {.level = VD_SEPOLICY_ERROR, .place = place, .hint = hint};
     va_list args;
 
     va_start(args, format);
-    show(messages, VD_SEPOLICY_ERROR, place, hint, format, args);
+    show(messages, &subject, format, args);
     va_end(args);
 }
 
 void vd_sp_warning(struct vd_sp_messages *messages, uint32_t place, const char *hint,
                    const char *format, ...)
 {
+    struct subject subject = {.level = VD_SEPOLICY_WARNING, .place = place, .hint = hint};
     va_list args;
 
     va_start(args, format);
-    show(messages, VD_SEPOLICY_WARNING, place, hint, format, args);
+    show(messages, &subject, format, args);
     va_end(args);
 }
 

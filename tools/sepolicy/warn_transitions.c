@@ -78,16 +78,13 @@ static void check_rule(struct vd_sp_image *image, const struct needs *n,
     const char *why = NULL;
     uint8_t flags;
 
-    if (!vd_sp_resolve_plain(c, VD_SP_CLASS, &rule->classes, classes,
-                             VD_BITMAP_WORDS(c->classes.count), c->classes.count) ||
+    if (!vd_sp_resolve_plain(c, VD_SP_CLASS, &rule->classes, classes) ||
         !vd_bitmap_get(classes, process) || !vd_sp_resolve_types(c, &rule->source, &source, NULL) ||
         !vd_sp_resolve_types(c, &rule->target, &target, &flags))
         return;
     result = vd_sp_find(c->sp, VD_SP_TYPE, &rule->result)->number;
-    VD_SP_FOR_EACH_BIT(c->sets.data[source].words, c->type_words, s)
-    {
-        VD_SP_FOR_EACH_BIT(c->sets.data[target].words, c->type_words, t)
-        {
+    VD_SP_FOR_EACH_BIT (c->sets.data[source].words, c->type_words, s) {
+        VD_SP_FOR_EACH_BIT (c->sets.data[target].words, c->type_words, t) {
             const char *lack = lacking(image, n, s, t, result);
 
             if (lack == NULL)
