@@ -9,20 +9,24 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static struct vd_tpm_response response;
     struct vd_tpm_selection selection;
-    struct vd_reader parameters = {};
-    uint32_t code = 0, handle = 0;
+    const uint8_t *start = response.message.bytes;
 
-    if (size == 0)
+    if (size == 0 || size - 1 > VD_TPM_MAX_BYTES)
         return 0;
-    if (vd_tpm_parse_response(data + 1, size - 1, (data[0] & 1) != 0, (data[0] & 2) != 0, &code,
-                              &handle, &parameters, NULL) != VD_OK)
+    response.sessions = (data[0] & 1) != 0;
+    response.returns_handle = (data[0] & 2) != 0;
+    response.message.size = size - 1;
+    __builtin_memcpy(response.message.bytes, data + 1, size - 1);
+    if (vd_tpm_parse_response(&response, NULL) != VD_OK)
         return 0;
-    VD_FUZZ_ASSERT(vd_tpm_rc_text(code)[0] != '\0');
-    if (code != VD_TPM_RC_SUCCESS)
+    VD_FUZZ_ASSERT(vd_tpm_rc_text(response.code)[0] != '\0');
+    if (response.code != VD_TPM_RC_SUCCESS)
         return 0;
-    VD_FUZZ_ASSERT(parameters.pos >= data + 1 && parameters.end <= data + size);
-    if (vd_tpm_selection_read(&parameters, &selection) == VD_OK)
+    VD_FUZZ_ASSERT(response.parameters.pos >= start &&
+                   response.parameters.end <= start + response.message.size);
+    if (vd_tpm_selection_read(&response.parameters, &selection) == VD_OK)
         VD_FUZZ_ASSERT(selection.count <= VD_TPM_BANKS_MAX);
     return 0;
 }

@@ -102,20 +102,20 @@ vd_status vd_audit_segment_parse(const void *data, size_t size, const struct vd_
 }
 
 vd_status vd_audit_frame_encode(struct vd_writer *w, const struct vd_audit_hash *hash,
-                                enum vd_audit_frame_kind kind, uint64_t sequence,
-                                const void *payload, size_t size)
+                                const struct vd_audit_frame *frame)
 {
     struct vd_writer next = *w;
     uint8_t digest[VD_AUDIT_HASH_SIZE];
+    uint32_t size = frame->payload_size;
 
     if (w->len < VD_AUDIT_HASH_SIZE || w->full)
         return VD_E_BUG;
     if (size < VD_AUDIT_RECORD_MIN_BYTES || size > VD_AUDIT_RECORD_MAX_BYTES)
         return VD_E_LIMIT;
-    vd_write_le32(&next, (uint32_t)size);
-    vd_write_le32(&next, kind);
-    vd_write_le64(&next, sequence);
-    vd_write_bytes(&next, payload, size);
+    vd_write_le32(&next, size);
+    vd_write_le32(&next, frame->kind);
+    vd_write_le64(&next, frame->sequence);
+    vd_write_bytes(&next, frame->payload, size);
     VD_TRY(vd_write_done(&next));
     VD_TRY(hash->sha256(hash->ctx, w->buf + w->len - VD_AUDIT_HASH_SIZE,
                         VD_AUDIT_HASH_SIZE + VD_AUDIT_FRAME_HEAD_SIZE + size, digest));
@@ -129,12 +129,17 @@ vd_status vd_audit_end_encode(struct vd_writer *w, const struct vd_audit_hash *h
                               uint64_t sequence, uint64_t realtime_ns, uint64_t records)
 {
     uint8_t payload[VD_AUDIT_END_PAYLOAD_SIZE];
+    struct vd_audit_frame frame;
     struct vd_writer end;
 
     vd_writer_init(&end, payload, sizeof(payload));
     vd_write_le64(&end, realtime_ns);
     vd_write_le64(&end, records);
-    return vd_audit_frame_encode(w, hash, VD_AUDIT_FRAME_END, sequence, payload, sizeof(payload));
+    frame = (struct vd_audit_frame){.kind = VD_AUDIT_FRAME_END,
+                                    .sequence = sequence,
+                                    .payload = payload,
+                                    .payload_size = sizeof(payload)};
+    return vd_audit_frame_encode(w, hash, &frame);
 }
 
 vd_status vd_audit_cursor_init(struct vd_audit_cursor *ret, const void *data, size_t size,

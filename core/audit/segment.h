@@ -102,12 +102,12 @@ vd_status vd_audit_segment_parse(const void *data, size_t size, const struct vd_
                                  struct vd_audit_segment *ret, struct vd_diag *diag);
 
 /*
- * Appends a frame to `w`, whose last 32 bytes must be the hash before. `w`
- * stays as it was on failure. VD_E_LIMIT for a payload above the maximum.
+ * Appends a frame (its kind, sequence and payload) to `w`, whose last 32 bytes
+ * must be the hash before. `w` stays as it was on failure. VD_E_LIMIT for a
+ * payload outside its limits.
  */
 vd_status vd_audit_frame_encode(struct vd_writer *w, const struct vd_audit_hash *hash,
-                                enum vd_audit_frame_kind kind, uint64_t sequence,
-                                const void *payload, size_t size);
+                                const struct vd_audit_frame *frame);
 
 /* Appends the end frame. */
 vd_status vd_audit_end_encode(struct vd_writer *w, const struct vd_audit_hash *hash,

@@ -13,21 +13,20 @@
 #define PROPERTIES      16u /* asked for at once, from PT_FAMILY on */
 #define ALGORITHMS      64u
 
-vd_status vd_tpm_capability(struct vd_tpm *tpm, uint32_t capability, uint32_t property,
-                            uint32_t count, struct vd_tpm_response *ret, bool *ret_more,
-                            struct vd_diag *diag)
+vd_status vd_tpm_capability(struct vd_tpm *tpm, const struct vd_tpm_question *question,
+                            struct vd_tpm_response *ret, bool *ret_more, struct vd_diag *diag)
 {
     struct vd_tpm_command command;
     uint32_t answered;
     uint8_t more;
 
     vd_tpm_begin(&command, VD_TPM_CC_GET_CAPABILITY);
-    vd_write_be32(&command.w, capability);
-    vd_write_be32(&command.w, property);
-    vd_write_be32(&command.w, count);
+    vd_write_be32(&command.w, question->capability);
+    vd_write_be32(&command.w, question->property);
+    vd_write_be32(&command.w, question->count);
     VD_TRY(vd_tpm_run(tpm, &command, ret, diag));
     if (vd_read_u8(&ret->parameters, &more) != VD_OK ||
-        vd_read_be32(&ret->parameters, &answered) != VD_OK || answered != capability)
+        vd_read_be32(&ret->parameters, &answered) != VD_OK || answered != question->capability)
         return vd_tpm_malformed(diag, "TPM2_GetCapability");
     if (ret_more != NULL)
         *ret_more = more != 0;
@@ -62,10 +61,10 @@ static void put_property(struct vd_tpm_info *info, uint32_t property, uint32_t v
 static vd_status read_properties(struct vd_tpm *tpm, struct vd_tpm_info *info, struct vd_diag *diag)
 {
     struct vd_tpm_response response;
+    const struct vd_tpm_question question = {VD_TPM_CAP_TPM_PROPERTIES, PT_FAMILY, PROPERTIES};
     uint32_t count, property, value;
 
-    VD_TRY(vd_tpm_capability(tpm, VD_TPM_CAP_TPM_PROPERTIES, PT_FAMILY, PROPERTIES, &response, NULL,
-                             diag));
+    VD_TRY(vd_tpm_capability(tpm, &question, &response, NULL, diag));
     if (vd_read_be32(&response.parameters, &count) != VD_OK || count > PROPERTIES)
         return vd_tpm_malformed(diag, "list of properties");
     for (uint32_t i = 0; i < count; i++) {
@@ -88,7 +87,8 @@ static vd_status read_algorithms(struct vd_tpm *tpm, struct vd_tpm_info *info, s
     bool more = true;
 
     while (more) {
-        VD_TRY(vd_tpm_capability(tpm, VD_TPM_CAP_ALGS, next, ALGORITHMS, &response, &more, diag));
+        const struct vd_tpm_question question = {VD_TPM_CAP_ALGS, next, ALGORITHMS};
+        VD_TRY(vd_tpm_capability(tpm, &question, &response, &more, diag));
         if (vd_read_be32(&response.parameters, &count) != VD_OK || count > ALGORITHMS ||
             info->algorithm_count + count > VD_TPM_ALGORITHMS_MAX)
             return vd_tpm_malformed(diag, "list of algorithms");

@@ -21,13 +21,19 @@ struct vd_tpm_info {
     uint16_t algorithm[VD_TPM_ALGORITHMS_MAX];
 };
 
+/* What to ask for. */
+struct vd_tpm_question {
+    uint32_t capability; /* VD_TPM_CAP_… */
+    uint32_t property;   /* first one */
+    uint32_t count;      /* at most */
+};
+
 /*
- * Runs the command for up to `count` values of `capability` from `property` on;
- * the parameters of `ret` then stand at the list. `ret_more` may be NULL.
+ * Runs the command; the parameters of `ret` then stand at the list. `ret_more`
+ * (may be NULL): there are more than were asked for.
  */
-vd_status vd_tpm_capability(struct vd_tpm *tpm, uint32_t capability, uint32_t property,
-                            uint32_t count, struct vd_tpm_response *ret, bool *ret_more,
-                            struct vd_diag *diag);
+vd_status vd_tpm_capability(struct vd_tpm *tpm, const struct vd_tpm_question *question,
+                            struct vd_tpm_response *ret, bool *ret_more, struct vd_diag *diag);
 
 /* Fills `ret`; text fields are printable ASCII. */
 vd_status vd_tpm_info(struct vd_tpm *tpm, struct vd_tpm_info *ret, struct vd_diag *diag);

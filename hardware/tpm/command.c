@@ -145,51 +145,45 @@ static vd_status rc_status(uint32_t code)
     }
 }
 
-static vd_status parse_tail(struct vd_reader *r, bool sessions, bool returns_handle,
-                            uint32_t *handle, struct vd_reader *parameters)
+static vd_status parse_tail(struct vd_reader *r, struct vd_tpm_response *response)
 {
     uint32_t size;
 
-    if (returns_handle)
-        VD_TRY(vd_read_be32(r, handle));
-    if (!sessions)
-        return vd_read_sub(r, vd_reader_left(r), parameters);
+    response->handle = 0;
+    if (response->returns_handle)
+        VD_TRY(vd_read_be32(r, &response->handle));
+    if (!response->sessions)
+        return vd_read_sub(r, vd_reader_left(r), &response->parameters);
     VD_TRY(vd_read_be32(r, &size));
-    VD_TRY(vd_read_sub(r, size, parameters));
+    VD_TRY(vd_read_sub(r, size, &response->parameters));
     /* One password session: empty nonce, attributes, empty HMAC. */
     VD_TRY(vd_read_skip(r, 5));
     return vd_read_done(r);
 }
 
-vd_status vd_tpm_parse_response(const uint8_t *data, size_t size, bool sessions,
-                                bool returns_handle, uint32_t *ret_code, uint32_t *ret_handle,
-                                struct vd_reader *ret_parameters, struct vd_diag *diag)
+vd_status vd_tpm_parse_response(struct vd_tpm_response *response, struct vd_diag *diag)
 {
-    struct vd_reader r, parameters = {};
-    uint32_t total, code, handle = 0;
+    size_t size = response->message.size;
+    struct vd_reader r;
+    uint32_t total;
     uint16_t tag;
 
-    vd_reader_init(&r, data, size);
+    vd_reader_init(&r, response->message.bytes, size);
     if (vd_read_be16(&r, &tag) != VD_OK || vd_read_be32(&r, &total) != VD_OK ||
-        vd_read_be32(&r, &code) != VD_OK)
+        vd_read_be32(&r, &response->code) != VD_OK)
         return vd_diag_fail_at(diag, VD_E_TRUNCATED, size, "the response ends within its header");
     if (total != size)
         return vd_diag_fail_at(diag, VD_E_INVALID, 2,
                                "the response's size is not the number of its bytes");
-    if (code != VD_TPM_RC_SUCCESS) {
-        if (vd_read_done(&r) != VD_OK)
-            return vd_diag_fail_at(diag, VD_E_TRAILING, 10, "bytes follow a response code");
-        *ret_code = code;
-        return VD_OK;
-    }
-    if (tag != (sessions ? VD_TPM_ST_SESSIONS : VD_TPM_ST_NO_SESSIONS))
+    if (response->code != VD_TPM_RC_SUCCESS)
+        return vd_read_done(&r) == VD_OK
+                   ? VD_OK
+                   : vd_diag_fail_at(diag, VD_E_TRAILING, 10, "bytes follow a response code");
+    if (tag != (response->sessions ? VD_TPM_ST_SESSIONS : VD_TPM_ST_NO_SESSIONS))
         return vd_diag_fail_at(diag, VD_E_INVALID, 0, "the response's tag is not the command's");
-    if (parse_tail(&r, sessions, returns_handle, &handle, &parameters) != VD_OK)
+    if (parse_tail(&r, response) != VD_OK)
         return vd_diag_fail_at(diag, VD_E_INVALID, vd_reader_offset(&r),
                                "handle, parameters or session do not fill the response");
-    *ret_code = code;
-    *ret_handle = handle;
-    *ret_parameters = parameters;
     return VD_OK;
 }
 
@@ -205,14 +199,12 @@ static bool returns_handle(const struct vd_tpm_command *command)
 }
 
 static vd_status run_once(struct vd_tpm *tpm, const struct vd_tpm_command *command,
-                          struct vd_tpm_response *ret, uint32_t *ret_code, struct vd_diag *diag)
+                          struct vd_tpm_response *ret, struct vd_diag *diag)
 {
-    size_t size;
-
-    VD_TRY(vd_tpm_transmit(tpm, command->bytes, command->w.len, ret->bytes, &size, diag));
-    return vd_tpm_parse_response(ret->bytes, size, tag_of(command) == VD_TPM_ST_SESSIONS,
-                                 returns_handle(command), ret_code, &ret->handle, &ret->parameters,
-                                 diag);
+    ret->sessions = tag_of(command) == VD_TPM_ST_SESSIONS;
+    ret->returns_handle = returns_handle(command);
+    VD_TRY(vd_tpm_transmit(tpm, command->bytes, command->w.len, &ret->message, diag));
+    return vd_tpm_parse_response(ret, diag);
 }
 
 /* TPM2_Startup(CLEAR), TPM2_SelfTest(not full): both have a one-value body and no parameters back. */
@@ -220,7 +212,6 @@ static vd_status prepare(struct vd_tpm *tpm, uint32_t code, struct vd_diag *diag
 {
     struct vd_tpm_response response;
     struct vd_tpm_command command;
-    uint32_t answer;
 
     vd_tpm_begin(&command, code);
     if (code == VD_TPM_CC_STARTUP)
@@ -228,10 +219,10 @@ static vd_status prepare(struct vd_tpm *tpm, uint32_t code, struct vd_diag *diag
     else
         vd_write_u8(&command.w, 0);
     command.bytes[SIZE_OFFSET + 3] = (uint8_t)command.w.len;
-    VD_TRY(run_once(tpm, &command, &response, &answer, diag));
-    if (answer != VD_TPM_RC_SUCCESS && answer != VD_TPM_RC_TESTING)
+    VD_TRY(run_once(tpm, &command, &response, diag));
+    if (response.code != VD_TPM_RC_SUCCESS && response.code != VD_TPM_RC_TESTING)
         return vd_diagf(diag, VD_E_SYSTEM, "the TPM cannot be started: %s (0x%03x)",
-                        vd_tpm_rc_text(answer), answer);
+                        vd_tpm_rc_text(response.code), response.code);
     return VD_OK;
 }
 
@@ -250,12 +241,10 @@ static vd_status seal_size(struct vd_tpm_command *command, struct vd_diag *diag)
 vd_status vd_tpm_run(struct vd_tpm *tpm, struct vd_tpm_command *command,
                      struct vd_tpm_response *ret, struct vd_diag *diag)
 {
-    uint32_t code = VD_TPM_RC_SUCCESS;
-
     VD_TRY(seal_size(command, diag));
     for (int i = 0; i < RETRIES; i++) {
-        VD_TRY(run_once(tpm, command, ret, &code, diag));
-        switch (code) {
+        VD_TRY(run_once(tpm, command, ret, diag));
+        switch (ret->code) {
         case VD_TPM_RC_SUCCESS:
             return VD_OK;
         case VD_TPM_RC_INITIALIZE:
@@ -270,10 +259,10 @@ vd_status vd_tpm_run(struct vd_tpm *tpm, struct vd_tpm_command *command,
             poll(NULL, 0, RETRY_MS);
             break;
         default:
-            return vd_diagf(diag, rc_status(code), "the TPM refuses: %s (0x%03x)",
-                            vd_tpm_rc_text(code), code);
+            return vd_diagf(diag, rc_status(ret->code), "the TPM refuses: %s (0x%03x)",
+                            vd_tpm_rc_text(ret->code), ret->code);
         }
     }
     return vd_diagf(diag, VD_E_TIMEOUT, "the TPM does not get ready: %s (0x%03x)",
-                    vd_tpm_rc_text(code), code);
+                    vd_tpm_rc_text(ret->code), ret->code);
 }

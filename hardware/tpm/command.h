@@ -49,9 +49,14 @@ struct vd_tpm_command {
 };
 
 struct vd_tpm_response {
-    struct vd_reader parameters; /* borrows `bytes` */
+    /* What the command was. */
+    bool sessions;       /* it had a session */
+    bool returns_handle; /* it makes an object or session */
+    /* What came back. */
+    uint32_t code;               /* with another one than 0 there is nothing else */
     uint32_t handle;             /* 0: the command returns none */
-    uint8_t bytes[VD_TPM_MAX_BYTES];
+    struct vd_reader parameters; /* borrows the message */
+    struct vd_tpm_message message;
 };
 
 /* Starts a command without authorisation. */
@@ -76,13 +81,10 @@ vd_status vd_tpm_run(struct vd_tpm *tpm, struct vd_tpm_command *command,
                      struct vd_tpm_response *ret, struct vd_diag *diag);
 
 /*
- * Reads a response of `size` bytes: exact size, response code, with sessions
- * the parameter size and the sessions after it. `returns_handle` as the command
- * has it. The code goes to `ret_code`; with another code than 0 there is nothing else.
+ * Reads `response->message`: exact size, response code, handle, and with
+ * sessions the parameter size and the session after it.
  */
-vd_status vd_tpm_parse_response(const uint8_t *data, size_t size, bool sessions,
-                                bool returns_handle, uint32_t *ret_code, uint32_t *ret_handle,
-                                struct vd_reader *ret_parameters, struct vd_diag *diag);
+vd_status vd_tpm_parse_response(struct vd_tpm_response *response, struct vd_diag *diag);
 
 /* A clear text for a response code; "unknown" ones get one for their group. */
 const char *vd_tpm_rc_text(uint32_t code);

@@ -114,10 +114,11 @@ vd_status vd_tpm_selection_parse(const char *text, struct vd_tpm_selection *ret,
 
 vd_status vd_tpm_pcr_banks(struct vd_tpm *tpm, struct vd_tpm_selection *ret, struct vd_diag *diag)
 {
+    const struct vd_tpm_question question = {VD_TPM_CAP_PCRS, 0, 1};
     struct vd_tpm_selection all;
     struct vd_tpm_response response;
 
-    VD_TRY(vd_tpm_capability(tpm, VD_TPM_CAP_PCRS, 0, 1, &response, NULL, diag));
+    VD_TRY(vd_tpm_capability(tpm, &question, &response, NULL, diag));
     if (vd_tpm_selection_read(&response.parameters, &all) != VD_OK ||
         vd_read_done(&response.parameters) != VD_OK)
         return vd_tpm_malformed(diag, "list of PCR banks");

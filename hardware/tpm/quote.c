@@ -89,10 +89,8 @@ vd_status vd_tpm_flush(struct vd_tpm *tpm, uint32_t handle, struct vd_diag *diag
     return vd_tpm_run(tpm, &command, &response, diag);
 }
 
-vd_status vd_tpm_quote(struct vd_tpm *tpm, const struct vd_tpm_ak *ak,
-                       const struct vd_tpm_selection *selection, const struct vd_tpm_bytes *nonce,
-                       uint8_t *ret_quote, size_t *ret_quote_size, uint8_t *ret_signature,
-                       size_t *ret_signature_size, struct vd_diag *diag)
+vd_status vd_tpm_quote(struct vd_tpm *tpm, const struct vd_tpm_quote_request *request,
+                       struct vd_tpm_signed_quote *ret, struct vd_diag *diag)
 {
     struct vd_tpm_response response;
     struct vd_tpm_command command;
@@ -101,10 +99,10 @@ vd_status vd_tpm_quote(struct vd_tpm *tpm, const struct vd_tpm_ak *ak,
     const uint8_t *bytes, *tail;
     size_t size, left;
 
-    vd_tpm_begin_authorised(&command, VD_TPM_CC_QUOTE, ak->handle);
-    vd_tpm_write_2b(&command.w, nonce->data, nonce->size);
+    vd_tpm_begin_authorised(&command, VD_TPM_CC_QUOTE, request->key);
+    vd_tpm_write_2b(&command.w, request->nonce.data, request->nonce.size);
     vd_write_be16(&command.w, ALG_NULL); /* the key's own scheme */
-    vd_tpm_selection_write(&command.w, selection);
+    vd_tpm_selection_write(&command.w, &request->selection);
     VD_TRY(vd_tpm_run(tpm, &command, &response, diag));
     if (vd_tpm_read_2b(&response.parameters, VD_TPM_ATTEST_MAX, &bytes, &size) != VD_OK)
         return vd_tpm_malformed(diag, "TPM2_Quote");
@@ -114,9 +112,9 @@ vd_status vd_tpm_quote(struct vd_tpm *tpm, const struct vd_tpm_ak *ak,
         vd_tpm_quote_parse(bytes, size, &quote, NULL) != VD_OK ||
         vd_tpm_signature_parse(tail, left, &signature, NULL) != VD_OK)
         return vd_tpm_malformed(diag, "TPM2_Quote");
-    vd_copy(ret_quote, bytes, size);
-    *ret_quote_size = size;
-    vd_copy(ret_signature, tail, left);
-    *ret_signature_size = left;
+    vd_copy(ret->quote, bytes, size);
+    ret->quote_size = size;
+    vd_copy(ret->signature, tail, left);
+    ret->signature_size = left;
     return VD_OK;
 }

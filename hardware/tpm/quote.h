@@ -29,14 +29,21 @@ vd_status vd_tpm_ak_create(struct vd_tpm *tpm, struct vd_tpm_ak *ret, struct vd_
 /* Drops an object from the TPM. */
 vd_status vd_tpm_flush(struct vd_tpm *tpm, uint32_t handle, struct vd_diag *diag);
 
-/*
- * Quotes the PCRs of `selection` with `nonce` (1 to VD_TPM_NONCE_MAX bytes).
- * The buffers have VD_TPM_ATTEST_MAX and VD_TPM_SIGNATURE_MAX bytes: TPMS_ATTEST and
- * TPMT_SIGNATURE.
- */
-vd_status vd_tpm_quote(struct vd_tpm *tpm, const struct vd_tpm_ak *ak,
-                       const struct vd_tpm_selection *selection, const struct vd_tpm_bytes *nonce,
-                       uint8_t *ret_quote, size_t *ret_quote_size, uint8_t *ret_signature,
-                       size_t *ret_signature_size, struct vd_diag *diag);
+struct vd_tpm_quote_request {
+    uint32_t key; /* handle of the AK */
+    struct vd_tpm_selection selection;
+    struct vd_tpm_bytes nonce; /* 1 to VD_TPM_NONCE_MAX bytes, borrowed */
+};
+
+struct vd_tpm_signed_quote {
+    size_t quote_size;
+    size_t signature_size;
+    uint8_t quote[VD_TPM_ATTEST_MAX];        /* TPMS_ATTEST */
+    uint8_t signature[VD_TPM_SIGNATURE_MAX]; /* TPMT_SIGNATURE */
+};
+
+/* Quotes the PCRs of the selection. */
+vd_status vd_tpm_quote(struct vd_tpm *tpm, const struct vd_tpm_quote_request *request,
+                       struct vd_tpm_signed_quote *ret, struct vd_diag *diag);
 
 #endif

@@ -141,8 +141,8 @@ static vd_status read_some(struct vd_tpm *tpm, uint8_t *ret, size_t room, size_t
     return VD_OK;
 }
 
-vd_status vd_tpm_transmit(struct vd_tpm *tpm, const void *command, size_t size, uint8_t *ret,
-                          size_t *ret_size, struct vd_diag *diag)
+vd_status vd_tpm_transmit(struct vd_tpm *tpm, const void *command, size_t size,
+                          struct vd_tpm_message *ret, struct vd_diag *diag)
 {
     size_t have = 0, wanted = HEADER_BYTES;
 
@@ -153,15 +153,15 @@ vd_status vd_tpm_transmit(struct vd_tpm *tpm, const void *command, size_t size, 
         struct vd_reader r;
         uint32_t total = 0;
         size_t n = 0;
-        VD_TRY(read_some(tpm, ret + have, VD_TPM_MAX_BYTES - have, &n, diag));
+        VD_TRY(read_some(tpm, ret->bytes + have, VD_TPM_MAX_BYTES - have, &n, diag));
         have += n;
-        vd_reader_init(&r, ret, have);
+        vd_reader_init(&r, ret->bytes, have);
         if (vd_read_skip(&r, 2) != VD_OK || vd_read_be32(&r, &total) != VD_OK)
             continue;
         if (total < HEADER_BYTES || total > VD_TPM_MAX_BYTES)
             return vd_diag_fail(diag, VD_E_LIMIT, "the TPM's response has an impossible size");
         wanted = total;
     }
-    *ret_size = have;
+    ret->size = have;
     return VD_OK;
 }

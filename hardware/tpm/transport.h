@@ -23,6 +23,11 @@ struct vd_tpm {
     int fd;
 };
 
+struct vd_tpm_message {
+    size_t size;
+    uint8_t bytes[VD_TPM_MAX_BYTES];
+};
+
 /* Opens the TPM of that name (NULL: see above). VD_E_MISSING if there is none. */
 vd_status vd_tpm_open(struct vd_tpm *ret, const char *name, struct vd_diag *diag);
 
@@ -31,9 +36,9 @@ void vd_tpm_close(struct vd_tpm *tpm);
 
 /*
  * Sends a command and waits for the response, at most two minutes (a discrete
- * TPM makes an RSA key in one). `ret` has VD_TPM_MAX_BYTES.
+ * TPM makes an RSA key in one).
  */
-vd_status vd_tpm_transmit(struct vd_tpm *tpm, const void *command, size_t size, uint8_t *ret,
-                          size_t *ret_size, struct vd_diag *diag);
+vd_status vd_tpm_transmit(struct vd_tpm *tpm, const void *command, size_t size,
+                          struct vd_tpm_message *ret, struct vd_diag *diag);
 
 #endif

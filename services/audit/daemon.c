@@ -137,8 +137,10 @@ void vd_audit_daemon_restore(struct vd_audit_daemon *d, const char *log_dir,
     snprintf(r.ring, sizeof(r.ring), "%u", d->ring.id);
     vd_audit_sequence_init(&d->sequence, 0, NULL, NULL);
     if (vd_audit_store_open(&store, log_dir, NULL) == VD_OK) {
-        uint32_t first = store.count > RESTORE_SEGMENTS ? store.count - RESTORE_SEGMENTS : 0;
-        (void)!vd_audit_verify_from(&store, first, hash, restore_record, &r, &report, NULL);
+        struct vd_audit_walk walk = {
+            .store = &store, .hash = hash, .visit = restore_record, .ctx = &r};
+        walk.first = store.count > RESTORE_SEGMENTS ? store.count - RESTORE_SEGMENTS : 0;
+        (void)!vd_audit_read(&walk, &report, NULL);
         vd_audit_store_done(&store);
     }
     if (!r.ours)
@@ -183,10 +185,10 @@ static vd_status write_state(struct vd_audit_daemon *d, const char *message,
     return vd_audit_log_append(d->log, &r, NULL, d->diag);
 }
 
-vd_status vd_audit_daemon_start(struct vd_audit_daemon *d, const struct vd_audit_found *found,
-                                const char *not_confined)
+vd_status vd_audit_daemon_start(struct vd_audit_daemon *d, const char *not_confined)
 {
     char valid[24], left[24];
+    const struct vd_audit_found *found = vd_audit_log_found(d->log);
     const char *message = found_message(found->previous);
     struct vd_audit_record r;
 

@@ -45,8 +45,7 @@ void vd_audit_daemon_restore(struct vd_audit_daemon *d, const char *log_dir,
                              const struct vd_audit_hash *hash);
 
 /* Writes the first record of a run: what opening the log found, and the ring's id. */
-vd_status vd_audit_daemon_start(struct vd_audit_daemon *d, const struct vd_audit_found *found,
-                                const char *not_confined);
+vd_status vd_audit_daemon_start(struct vd_audit_daemon *d, const char *not_confined);
 
 /* Works until a signal comes. Then drains the ring and closes the segment. */
 vd_status vd_audit_daemon_run(struct vd_audit_daemon *d);

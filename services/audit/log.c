@@ -36,6 +36,7 @@ struct vd_audit_log {
     uint64_t kept;     /* next frame's as of the last sync */
     vd_status failed;  /* VD_OK while all is well */
     bool closed;
+    struct vd_audit_found found;
     struct vd_writer writer;
     uint8_t payload[VD_AUDIT_RECORD_MAX_BYTES];
     uint8_t queue[QUEUE_BYTES];
@@ -186,10 +187,8 @@ static vd_status begin(struct vd_audit_log *log, struct vd_audit_found *found, s
 }
 
 vd_status vd_audit_log_open(struct vd_audit_log **ret, const char *dir, uint64_t segment_bytes,
-                            const struct vd_audit_hash *hash, struct vd_audit_found *ret_found,
-                            struct vd_diag *diag)
+                            const struct vd_audit_hash *hash, struct vd_diag *diag)
 {
-    struct vd_audit_found found = {};
     struct vd_audit_log *log;
     vd_status status;
 
@@ -211,12 +210,11 @@ vd_status vd_audit_log_open(struct vd_audit_log **ret, const char *dir, uint64_t
     if (status == VD_OK)
         status = vd_audit_store_scan(&log->store, diag);
     if (status == VD_OK)
-        status = begin(log, &found, diag);
+        status = begin(log, &log->found, diag);
     if (status != VD_OK) {
         vd_audit_log_free(log);
         return status;
     }
-    *ret_found = found;
     *ret = log;
     return VD_OK;
 }
@@ -224,6 +222,7 @@ vd_status vd_audit_log_open(struct vd_audit_log **ret, const char *dir, uint64_t
 vd_status vd_audit_log_append(struct vd_audit_log *log, const struct vd_audit_record *record,
                               uint64_t *ret_sequence, struct vd_diag *diag)
 {
+    struct vd_audit_frame frame;
     struct vd_writer payload;
     vd_status status;
 
@@ -238,8 +237,11 @@ vd_status vd_audit_log_append(struct vd_audit_log *log, const struct vd_audit_re
         VD_TRY(rotate(log, diag));
     if (log->writer.len + payload.len + VD_AUDIT_FRAME_EXTRA_SIZE > sizeof(log->queue))
         VD_TRY(flush(log, diag));
-    status = vd_audit_frame_encode(&log->writer, &log->hash, VD_AUDIT_FRAME_RECORD, log->sequence,
-                                   log->payload, payload.len);
+    frame = (struct vd_audit_frame){.kind = VD_AUDIT_FRAME_RECORD,
+                                    .sequence = log->sequence,
+                                    .payload = log->payload,
+                                    .payload_size = (uint32_t)payload.len};
+    status = vd_audit_frame_encode(&log->writer, &log->hash, &frame);
     if (status != VD_OK)
         return vd_diag_fail(diag, status, "a record cannot be hashed");
     if (ret_sequence != NULL)
@@ -264,6 +266,11 @@ vd_status vd_audit_log_sync(struct vd_audit_log *log, struct vd_diag *diag)
 uint64_t vd_audit_log_kept(const struct vd_audit_log *log)
 {
     return log->kept;
+}
+
+const struct vd_audit_found *vd_audit_log_found(const struct vd_audit_log *log)
+{
+    return &log->found;
 }
 
 uint64_t vd_audit_log_segment(const struct vd_audit_log *log)

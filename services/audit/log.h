@@ -35,8 +35,10 @@ struct vd_audit_found {
  * another writer holds it. `hash` is borrowed and must outlive the log.
  */
 vd_status vd_audit_log_open(struct vd_audit_log **ret, const char *dir, uint64_t segment_bytes,
-                            const struct vd_audit_hash *hash, struct vd_audit_found *ret_found,
-                            struct vd_diag *diag);
+                            const struct vd_audit_hash *hash, struct vd_diag *diag);
+
+/* What opening found; borrowed. */
+const struct vd_audit_found *vd_audit_log_found(const struct vd_audit_log *log);
 
 /* Queues a record; its number goes to `ret_sequence` (may be NULL). Writes when the queue is full. */
 vd_status vd_audit_log_append(struct vd_audit_log *log, const struct vd_audit_record *record,

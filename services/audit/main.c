@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,39 +66,36 @@ static const struct vd_cli_option options[] = {
     {},
 };
 
-/* A map beside the ring unless one is named; -1 if there is none and none was named. */
-static vd_status open_beside(const struct args *args, const char *named, const char *name,
-                             char *ret_path, size_t size, const char **ret, struct vd_diag *diag)
+/* A map's path: as named, else beside the ring if it is there, else empty. */
+static vd_status path_beside(const struct args *args, const char *named, const char *name,
+                             char ret[PATH_MAX], struct vd_diag *diag)
 {
     const char *slash = strrchr(args->ring, '/');
     int len = slash == NULL ? 0 : (int)(slash - args->ring + 1);
+    int size = named != NULL ? snprintf(ret, PATH_MAX, "%s", named)
+                             : snprintf(ret, PATH_MAX, "%.*s%s", len, args->ring, name);
 
-    *ret = named;
-    if (named != NULL)
-        return VD_OK;
-    if (snprintf(ret_path, size, "%.*s%s", len, args->ring, name) >= (int)size)
-        return vd_diag_fail(diag, VD_E_LIMIT, "the ring's path is too long");
-    if (access(ret_path, F_OK) == 0)
-        *ret = ret_path;
+    if (size >= PATH_MAX)
+        return vd_diag_fail(diag, VD_E_LIMIT, "the path of a map is too long");
+    if (named == NULL && access(ret, F_OK) != 0)
+        ret[0] = '\0';
     return VD_OK;
 }
 
 static vd_status open_kernel_side(struct vd_audit_daemon *d, const struct args *args)
 {
-    char contexts[4096], counters[4096];
-    const char *contexts_path, *counters_path;
+    char contexts[PATH_MAX], counters[PATH_MAX];
 
-    VD_TRY(open_beside(args, args->contexts, "contexts", contexts, sizeof(contexts), &contexts_path,
-                       d->diag));
-    VD_TRY(open_beside(args, args->counters, VD_EVENT_COUNTERS_PIN, counters, sizeof(counters),
-                       &counters_path, d->diag));
+    VD_TRY(path_beside(args, args->contexts, "contexts", contexts, d->diag));
+    VD_TRY(path_beside(args, args->counters, VD_EVENT_COUNTERS_PIN, counters, d->diag));
     VD_TRY(vd_audit_ring_open(&d->ring, args->ring, d->diag));
-    if (counters_path != NULL) {
-        d->counters_fd = bpf_obj_get(counters_path);
+    if (counters[0] != '\0') {
+        d->counters_fd = bpf_obj_get(counters);
         if (d->counters_fd < 0)
-            return vd_audit_errno(d->diag, errno, "cannot open the counters", counters_path);
+            return vd_audit_errno(d->diag, errno, "cannot open the counters", counters);
     }
-    return vd_audit_names_init(&d->names, args->names, contexts_path, d->diag);
+    return vd_audit_names_init(&d->names, args->names, contexts[0] != '\0' ? contexts : NULL,
+                               d->diag);
 }
 
 /* The directory must belong to the user that will write there. */
@@ -174,7 +172,6 @@ static vd_status serve(struct vd_audit_daemon *d, const struct args *args)
     struct vd_audit_hash hash = vd_audit_sha256(&hasher);
     struct vd_audit_confinement confinement = {};
     int notify VD_AUTO(vd_fd_close) = notify_socket();
-    struct vd_audit_found found;
     char missing[64];
 
     VD_TRY(open_kernel_side(d, args));
@@ -182,11 +179,11 @@ static vd_status serve(struct vd_audit_daemon *d, const struct args *args)
     VD_TRY(prepare_log_dir(args, d->diag));
     VD_TRY(vd_audit_confine_user(args->user, d->diag));
     vd_audit_daemon_restore(d, args->log, &hash);
-    VD_TRY(vd_audit_log_open(&d->log, args->log, args->segment_size, &hash, &found, d->diag));
+    VD_TRY(vd_audit_log_open(&d->log, args->log, args->segment_size, &hash, d->diag));
     confinement.log_dir = vd_audit_log_dir(d->log);
     confinement.policy_dir = d->names.policy_dir;
     VD_TRY(vd_audit_confine(&confinement, missing, sizeof(missing), d->diag));
-    VD_TRY(vd_audit_daemon_start(d, &found, missing));
+    VD_TRY(vd_audit_daemon_start(d, missing));
     VD_TRY(say_ready(args, notify, d->diag));
     return vd_audit_daemon_run(d);
 }

@@ -7,10 +7,7 @@
 #include "core/base/mem.h"
 
 struct walk {
-    const struct vd_audit_store *store;
-    const struct vd_audit_hash *hash;
-    vd_audit_visit visit;
-    void *ctx;
+    const struct vd_audit_walk *what;
     struct vd_audit_report *report;
     struct vd_diag *diag;
     uint64_t valid_size; /* of the segment before */
@@ -59,11 +56,15 @@ static vd_status visit_frame(struct walk *w, const struct vd_audit_frame *frame)
     struct vd_diag inner = {};
 
     if (frame->kind != VD_AUDIT_FRAME_RECORD)
-        return w->visit == NULL ? VD_OK : w->visit(w->ctx, w->report->segment, frame, NULL);
+        return w->what->visit == NULL
+                   ? VD_OK
+                   : w->what->visit(w->what->ctx, w->report->segment, frame, NULL);
     if (vd_audit_record_parse(frame->payload, frame->payload_size, &record, &inner) != VD_OK)
         return differs(w, frame->offset + VD_AUDIT_FRAME_HEAD_SIZE + inner.offset, inner.text);
     w->report->records++;
-    return w->visit == NULL ? VD_OK : w->visit(w->ctx, w->report->segment, frame, &record);
+    return w->what->visit == NULL
+               ? VD_OK
+               : w->what->visit(w->what->ctx, w->report->segment, frame, &record);
 }
 
 static vd_status walk_frames(struct walk *w, struct vd_audit_cursor *cursor)
@@ -92,7 +93,7 @@ static vd_status walk_segment(struct walk *w, const uint8_t *data, size_t size)
 {
     struct vd_audit_cursor cursor;
     struct vd_diag inner = {};
-    vd_status status = vd_audit_cursor_init(&cursor, data, size, w->hash, &inner);
+    vd_status status = vd_audit_cursor_init(&cursor, data, size, w->what->hash, &inner);
 
     /* Another kind of file in the first place is no log; later it is damage. */
     if (status == VD_E_MAGIC && w->first)
@@ -112,28 +113,22 @@ static vd_status walk_segment(struct walk *w, const uint8_t *data, size_t size)
     return VD_OK;
 }
 
-vd_status vd_audit_verify_from(const struct vd_audit_store *store, uint32_t first,
-                               const struct vd_audit_hash *hash, vd_audit_visit visit, void *ctx,
-                               struct vd_audit_report *ret, struct vd_diag *diag)
+vd_status vd_audit_read(const struct vd_audit_walk *walk, struct vd_audit_report *ret,
+                        struct vd_diag *diag)
 {
-    struct walk w = {.store = store,
-                     .hash = hash,
-                     .visit = visit,
-                     .ctx = ctx,
-                     .report = ret,
-                     .diag = diag,
-                     .first = true};
+    struct walk w = {.what = walk, .report = ret, .diag = diag, .first = true};
+    const struct vd_audit_store *store = walk->store;
 
     *ret = (struct vd_audit_report){};
-    if (first >= store->count)
+    if (walk->first >= store->count)
         return vd_diag_fail(diag, VD_E_NOT_FOUND, "there is no segment of an audit log here");
-    for (uint32_t i = first; i < store->count; i++) {
+    for (uint32_t i = walk->first; i < store->count; i++) {
         uint8_t *data = NULL;
         size_t size = 0;
         vd_status status;
 
         ret->segment = store->numbers[i];
-        if (i > first && store->numbers[i] != store->numbers[i - 1] + 1)
+        if (i > walk->first && store->numbers[i] != store->numbers[i - 1] + 1)
             return differs(&w, 0, "the segment before this one is missing");
         VD_TRY(vd_audit_store_load(store, ret->segment, &data, &size, diag));
         status = walk_segment(&w, data, size);
@@ -143,25 +138,23 @@ vd_status vd_audit_verify_from(const struct vd_audit_store *store, uint32_t firs
     return VD_OK;
 }
 
-vd_status vd_audit_verify(const struct vd_audit_store *store, const struct vd_audit_hash *hash,
-                          vd_audit_visit visit, void *ctx, struct vd_audit_report *ret,
+vd_status vd_audit_verify(const struct vd_audit_walk *walk, struct vd_audit_report *ret,
                           struct vd_diag *diag)
 {
-    vd_status status = vd_audit_verify_from(store, 0, hash, visit, ctx, ret, diag);
+    char name[VD_AUDIT_NAME_SIZE];
 
-    if (status == VD_OK && store->numbers[0] != 1) {
-        ret->segment = store->numbers[0];
+    VD_TRY(vd_audit_read(walk, ret, diag));
+    if (walk->store->numbers[0] != 1) {
+        ret->segment = walk->store->numbers[0];
         ret->sequence = 0;
         return vd_diag_fail(diag, VD_E_DIFFERS,
                             "the log does not begin with segment 1: older ones are missing");
     }
-    if (status == VD_OK && ret->state == VD_AUDIT_STATE_TORN) {
-        char name[VD_AUDIT_NAME_SIZE];
-        vd_audit_store_name(ret->segment, name);
-        vd_diag_file(diag, name);
-        return vd_diag_fail(diag, VD_E_DIFFERS,
-                            "the newest segment ends within a record: a writer was cut off there, "
-                            "or bytes were removed");
-    }
-    return status;
+    if (ret->state != VD_AUDIT_STATE_TORN)
+        return VD_OK;
+    vd_audit_store_name(ret->segment, name);
+    vd_diag_file(diag, name);
+    return vd_diag_fail(diag, VD_E_DIFFERS,
+                        "the newest segment ends within a record: a writer was cut off there, "
+                        "or bytes were removed");
 }

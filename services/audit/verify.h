@@ -32,22 +32,29 @@ struct vd_audit_report {
 typedef vd_status (*vd_audit_visit)(void *ctx, uint64_t segment, const struct vd_audit_frame *frame,
                                     const struct vd_audit_record *record);
 
-/*
- * Walks the segments from the first of `store` on. VD_E_DIFFERS if something
- * does not verify (`diag` says what, the report says where), VD_E_NOT_FOUND if
- * there is no segment, VD_E_MAGIC if the files are something else. `visit` may
- * be NULL. `ret` is filled in any case.
- */
-vd_status vd_audit_verify(const struct vd_audit_store *store, const struct vd_audit_hash *hash,
-                          vd_audit_visit visit, void *ctx, struct vd_audit_report *ret,
-                          struct vd_diag *diag);
+/* What to walk and whom to tell. */
+struct vd_audit_walk {
+    const struct vd_audit_store *store;
+    const struct vd_audit_hash *hash;
+    uint32_t first;       /* index of the first segment; the link into it is trusted */
+    vd_audit_visit visit; /* NULL: nobody */
+    void *ctx;            /* for visit */
+};
 
 /*
- * The same for the segments from index `first` of the list on, trusting the
- * link into the first of them. For reading the newest records of a long log.
+ * Walks the segments from `first` on, for reading. VD_E_DIFFERS if something
+ * does not verify (`diag` says what, the report says where), VD_E_NOT_FOUND if
+ * there is no segment, VD_E_MAGIC if the files are something else. A newest
+ * segment that ends torn is no failure here. `ret` is filled in any case.
  */
-vd_status vd_audit_verify_from(const struct vd_audit_store *store, uint32_t first,
-                               const struct vd_audit_hash *hash, vd_audit_visit visit, void *ctx,
-                               struct vd_audit_report *ret, struct vd_diag *diag);
+vd_status vd_audit_read(const struct vd_audit_walk *walk, struct vd_audit_report *ret,
+                        struct vd_diag *diag);
+
+/*
+ * The same for the whole log (`first` is 0), as a judgement: it must begin with
+ * segment 1, and a newest segment that ends torn is VD_E_DIFFERS too.
+ */
+vd_status vd_audit_verify(const struct vd_audit_walk *walk, struct vd_audit_report *ret,
+                          struct vd_diag *diag);
 
 #endif

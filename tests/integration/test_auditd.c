@@ -241,12 +241,14 @@ static struct vd_audit_report read_log(vd_status expected)
     struct vd_audit_hash hash = vd_audit_sha256(&hasher);
     struct vd_audit_store store;
     struct vd_audit_report report;
+    struct vd_audit_walk walk;
     struct vd_diag diag = {};
     vd_status status;
 
     memset(&tally, 0, sizeof(tally));
     VD_EXPECT_EQ(vd_audit_store_open(&store, t.log, NULL), VD_OK);
-    status = vd_audit_verify(&store, &hash, count, NULL, &report, &diag);
+    walk = (struct vd_audit_walk){.store = &store, .hash = &hash, .visit = count};
+    status = vd_audit_verify(&walk, &report, &diag);
     vd_audit_store_done(&store);
     vd_hasher_done(&hasher);
     if (status != expected)

@@ -32,11 +32,11 @@ static struct vd_audit_log *open_log(uint64_t segment_bytes, struct vd_audit_fou
 {
     struct vd_audit_log *log = NULL;
     struct vd_diag diag = {};
-    struct vd_audit_found ignored;
 
-    if (vd_audit_log_open(&log, dir, segment_bytes, &hash, found != NULL ? found : &ignored,
-                          &diag) != VD_OK)
+    if (vd_audit_log_open(&log, dir, segment_bytes, &hash, &diag) != VD_OK)
         vd_test_fail(__FILE__, __LINE__, "open: %s", diag.text);
+    if (found != NULL)
+        *found = *vd_audit_log_found(log);
     return log;
 }
 
@@ -69,12 +69,14 @@ static vd_status see(void *ctx, uint64_t segment, const struct vd_audit_frame *f
 
 static vd_status verify(struct vd_audit_report *report, struct seen *seen, struct vd_diag *diag)
 {
+    struct vd_audit_walk walk;
     struct vd_audit_store store;
     vd_status status;
 
     *seen = (struct seen){.in_order = true};
     VD_EXPECT_EQ(vd_audit_store_open(&store, dir, NULL), VD_OK);
-    status = vd_audit_verify(&store, &hash, see, seen, report, diag);
+    walk = (struct vd_audit_walk){.store = &store, .hash = &hash, .visit = see, .ctx = seen};
+    status = vd_audit_verify(&walk, report, diag);
     vd_audit_store_done(&store);
     return status;
 }
@@ -125,11 +127,10 @@ VD_TEST(log_close_and_go_on)
 VD_TEST(log_one_writer)
 {
     struct vd_audit_log *log, *second = NULL;
-    struct vd_audit_found found;
 
     fresh();
     log = open_log(0, NULL);
-    VD_EXPECT_EQ(vd_audit_log_open(&second, dir, 0, &hash, &found, NULL), VD_E_BUSY);
+    VD_EXPECT_EQ(vd_audit_log_open(&second, dir, 0, &hash, NULL), VD_E_BUSY);
     VD_EXPECT(second == NULL);
     vd_audit_log_free(log);
     log = open_log(0, NULL);
@@ -341,11 +342,10 @@ VD_TEST(log_failed_write_is_final)
 /* Appends for ever; tells the number of kept records after each sync. */
 _Noreturn static void writer(int out, uint64_t from)
 {
-    struct vd_audit_found found;
     struct vd_audit_log *log;
     uint64_t next = from, seed = from;
 
-    if (vd_audit_log_open(&log, dir, 20000, &hash, &found, NULL) != VD_OK)
+    if (vd_audit_log_open(&log, dir, 20000, &hash, NULL) != VD_OK)
         _exit(1);
     for (;;) {
         uint64_t batch = 1 + vd_test_random(&seed) % 40;
@@ -362,13 +362,15 @@ _Noreturn static void writer(int out, uint64_t from)
 
 static uint64_t records_in_log(void)
 {
+    struct vd_audit_walk walk;
     struct vd_audit_store store;
     struct vd_audit_report report;
     struct seen seen = {.in_order = true};
 
     VD_EXPECT_EQ(vd_audit_store_open(&store, dir, NULL), VD_OK);
     /* The newest segment may be torn: that is no error here. */
-    if (vd_audit_verify(&store, &hash, see, &seen, &report, NULL) != VD_OK)
+    walk = (struct vd_audit_walk){.store = &store, .hash = &hash, .visit = see, .ctx = &seen};
+    if (vd_audit_verify(&walk, &report, NULL) != VD_OK)
         VD_EXPECT_EQ(report.state, VD_AUDIT_STATE_TORN);
     vd_audit_store_done(&store);
     VD_EXPECT(seen.in_order);

@@ -13,6 +13,17 @@ struct segment {
     size_t frame_at[RECORDS + 1]; /* the last is the end frame's */
 };
 
+static vd_status frame_encode(struct vd_writer *w, const struct vd_audit_hash *hash,
+                              uint64_t sequence, const void *payload, size_t size)
+{
+    struct vd_audit_frame frame = {.kind = VD_AUDIT_FRAME_RECORD,
+                                   .sequence = sequence,
+                                   .payload = payload,
+                                   .payload_size = (uint32_t)size};
+
+    return vd_audit_frame_encode(w, hash, &frame);
+}
+
 static void build(struct segment *s, bool end)
 {
     struct vd_audit_segment header = {.number = 1, .first_sequence = 5, .created_ns = 77};
@@ -30,9 +41,7 @@ static void build(struct segment *s, bool end)
         vd_writer_init(&p, payload, sizeof(payload));
         VD_EXPECT_EQ(vd_audit_record_encode(&record, &p), VD_OK);
         s->frame_at[i] = w.len;
-        VD_EXPECT_EQ(
-            vd_audit_frame_encode(&w, &s->hash, VD_AUDIT_FRAME_RECORD, 5 + i, payload, p.len),
-            VD_OK);
+        VD_EXPECT_EQ(frame_encode(&w, &s->hash, 5 + i, payload, p.len), VD_OK);
     }
     s->frame_at[RECORDS] = w.len;
     if (end)
@@ -213,12 +222,10 @@ VD_TEST(audit_segment_form)
     VD_EXPECT_EQ(vd_audit_end_encode(&w, &s.hash, 6 + RECORDS, 0, RECORDS), VD_OK);
     VD_EXPECT_EQ(walk(&s, w.len, &state, &frames, NULL), VD_E_INVALID); /* sequence */
     w.len = s.size;
-    VD_EXPECT_EQ(vd_audit_frame_encode(&w, &s.hash, VD_AUDIT_FRAME_RECORD, 0, "abc", 3),
-                 VD_E_LIMIT);
+    VD_EXPECT_EQ(frame_encode(&w, &s.hash, 0, "abc", 3), VD_E_LIMIT);
     VD_EXPECT_EQ(w.len, s.size);
     w.size = s.size + 20;
-    VD_EXPECT_EQ(vd_audit_frame_encode(&w, &s.hash, VD_AUDIT_FRAME_RECORD, 0, "abcd", 4),
-                 VD_E_NO_SPACE);
+    VD_EXPECT_EQ(frame_encode(&w, &s.hash, 0, "abcd", 4), VD_E_NO_SPACE);
     VD_EXPECT_EQ(w.len, s.size);
     vd_hasher_done(&s.hasher);
 }

@@ -126,12 +126,13 @@ VD_TEST(tpm_signature_refuses)
 static vd_status parse_response(const char *bytes, size_t size, bool sessions, bool handle,
                                 size_t *ret_left)
 {
-    struct vd_reader parameters = {};
-    uint32_t code = 0, got = 0;
-    vd_status status = vd_tpm_parse_response((const uint8_t *)bytes, size, sessions, handle, &code,
-                                             &got, &parameters, NULL);
+    struct vd_tpm_response response = {
+        .sessions = sessions, .returns_handle = handle, .message.size = size};
+    vd_status status;
 
-    *ret_left = vd_reader_left(&parameters);
+    memcpy(response.message.bytes, bytes, size);
+    status = vd_tpm_parse_response(&response, NULL);
+    *ret_left = vd_reader_left(&response.parameters);
     return status;
 }
 

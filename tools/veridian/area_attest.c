@@ -19,6 +19,7 @@
 #define PATH_SIZE     4096
 #define KEY_FILE_MAX  (64u << 10)
 #define JSON_FILE_MAX (4u << 20)
+#define FILE_MAX      VD_EVENTLOG_MAX_BYTES /* the formats have narrower limits of their own */
 
 #define TEXT(type, name_, member, help_, argument_, required_)                              \
     {                                                                                       \
@@ -107,7 +108,7 @@ static void evidence_done(struct vd_attest_evidence *e)
 
 /* Loads `named`, or the file `name` beside the quote. */
 static vd_status load_beside(const struct verify_args *args, const char *named, const char *name,
-                             size_t max, struct vd_bytes *ret, struct vd_diag *diag)
+                             struct vd_bytes *ret, struct vd_diag *diag)
 {
     const char *slash = strrchr(args->quote, '/');
     char path[PATH_SIZE];
@@ -115,13 +116,13 @@ static vd_status load_beside(const struct verify_args *args, const char *named, 
     int len = slash == NULL ? 0 : (int)(slash - args->quote + 1);
 
     if (named != NULL)
-        return vd_file_load(named, max, ret, diag);
+        return vd_file_load(named, FILE_MAX, ret, diag);
     if (stat(args->quote, &st) == 0 && S_ISDIR(st.st_mode))
         len = (int)strlen(args->quote);
     if (snprintf(path, sizeof(path), "%.*s%s%s", len, args->quote,
                  len == 0 || args->quote[len - 1] == '/' ? "" : "/", name) >= (int)sizeof(path))
         return vd_diag_fail(diag, VD_E_USAGE, "the quote's path is too long");
-    return vd_file_load(path, max, ret, diag);
+    return vd_file_load(path, FILE_MAX, ret, diag);
 }
 
 static vd_status load_quote(const struct verify_args *args, struct vd_bytes *ret,
@@ -130,8 +131,7 @@ static vd_status load_quote(const struct verify_args *args, struct vd_bytes *ret
     struct stat st;
     bool is_file = stat(args->quote, &st) == 0 && !S_ISDIR(st.st_mode);
 
-    return load_beside(args, is_file ? args->quote : NULL, "quote.bin", VD_TPM_ATTEST_MAX, ret,
-                       diag);
+    return load_beside(args, is_file ? args->quote : NULL, "quote.bin", ret, diag);
 }
 
 static vd_status load_key(const char *path, EVP_PKEY **ret, struct vd_diag *diag)
@@ -157,14 +157,13 @@ static vd_status load_evidence(const struct verify_args *args, struct vd_attest_
     struct vd_bytes claimed VD_AUTO(vd_bytes_free) = {};
 
     VD_TRY(load_quote(args, &e->quote, diag));
-    VD_TRY(
-        load_beside(args, args->signature, "quote.sig", VD_TPM_SIGNATURE_MAX, &e->signature, diag));
-    VD_TRY(load_beside(args, args->log, "eventlog.bin", VD_EVENTLOG_MAX_BYTES, &e->log, diag));
+    VD_TRY(load_beside(args, args->signature, "quote.sig", &e->signature, diag));
+    VD_TRY(load_beside(args, args->log, "eventlog.bin", &e->log, diag));
     VD_TRY(load_key(args->ak, &e->ak, diag));
     if (args->expected != NULL)
         VD_TRY(vd_json_load(args->expected, JSON_FILE_MAX, &e->expected, diag));
     /* A help for the message alone: what cannot be read is as good as none. */
-    if (load_beside(args, NULL, "pcrs.json", JSON_FILE_MAX, &claimed, NULL) == VD_OK)
+    if (load_beside(args, NULL, "pcrs.json", &claimed, NULL) == VD_OK)
         e->claimed = json_loadb((const char *)claimed.data, claimed.size, 0, NULL);
     return VD_OK;
 }

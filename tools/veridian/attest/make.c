@@ -129,15 +129,15 @@ static vd_status quote(struct vd_tpm *tpm, const struct vd_attest_make *args,
                        const struct vd_tpm_ak *ak, const struct vd_tpm_selection *selection,
                        struct vd_diag *diag)
 {
-    uint8_t attest[VD_TPM_ATTEST_MAX], signature[VD_TPM_SIGNATURE_MAX], nonce[VD_TPM_NONCE_MAX];
-    struct vd_tpm_bytes nonce_bytes = {.data = nonce};
-    size_t attest_size, signature_size;
+    struct vd_tpm_quote_request request = {.key = ak->handle, .selection = *selection};
+    uint8_t nonce[VD_TPM_NONCE_MAX];
+    struct vd_tpm_signed_quote made;
 
-    VD_TRY(vd_attest_nonce(args->nonce, nonce, &nonce_bytes.size, diag));
-    VD_TRY(vd_tpm_quote(tpm, ak, selection, &nonce_bytes, attest, &attest_size, signature,
-                        &signature_size, diag));
-    VD_TRY(store(args, "quote.bin", attest, attest_size, diag));
-    VD_TRY(store(args, "quote.sig", signature, signature_size, diag));
+    request.nonce.data = nonce;
+    VD_TRY(vd_attest_nonce(args->nonce, nonce, &request.nonce.size, diag));
+    VD_TRY(vd_tpm_quote(tpm, &request, &made, diag));
+    VD_TRY(store(args, "quote.bin", made.quote, made.quote_size, diag));
+    VD_TRY(store(args, "quote.sig", made.signature, made.signature_size, diag));
     VD_TRY(store(args, "ak.pub", ak->public_area, ak->public_size, diag));
     return store_pem(args, ak, diag);
 }

@@ -78,12 +78,13 @@ static uint32_t tail_start(struct log *log, uint64_t lines, uint64_t *ret_record
     uint32_t segments = 1;
 
     for (;;) {
-        uint32_t first = log->store.count > segments ? log->store.count - segments : 0;
+        struct vd_audit_walk walk = {.store = &log->store, .hash = &log->hash};
+        walk.first = log->store.count > segments ? log->store.count - segments : 0;
         /* Damage is told by the walk that prints. */
-        (void)!vd_audit_verify_from(&log->store, first, &log->hash, NULL, NULL, &report, NULL);
+        (void)!vd_audit_read(&walk, &report, NULL);
         *ret_records = report.records;
-        if (report.records >= lines || first == 0)
-            return first;
+        if (report.records >= lines || walk.first == 0)
+            return walk.first;
         segments *= 2;
     }
 }
@@ -187,13 +188,14 @@ vd_status vd_audit_tail(const struct vd_audit_tail_args *args, struct vd_diag *d
     struct log log VD_AUTO(log_done) = {.store.fd = -1};
     struct tail tail = {.args = args};
     struct vd_audit_report report;
+    struct vd_audit_walk walk = {
+        .store = &log.store, .hash = &log.hash, .visit = tail_record, .ctx = &tail};
     uint64_t records;
-    uint32_t first;
 
     VD_TRY(log_open(&log, args->log, diag));
-    first = tail_start(&log, args->lines, &records);
+    walk.first = tail_start(&log, args->lines, &records);
     tail.skip = records > args->lines ? records - args->lines : 0;
-    VD_TRY(vd_audit_verify_from(&log.store, first, &log.hash, tail_record, &tail, &report, diag));
+    VD_TRY(vd_audit_read(&walk, &report, diag));
     fflush(stdout);
     return args->follow ? follow(&log, args, report.sequence, diag) : VD_OK;
 }
@@ -220,11 +222,13 @@ static vd_status find_head(void *ctx, uint64_t segment, const struct vd_audit_fr
 static vd_status verify_settled(struct log *log, struct head_search *search,
                                 struct vd_audit_report *report, struct vd_diag *diag)
 {
+    struct vd_audit_walk walk = {
+        .store = &log->store, .hash = &log->hash, .visit = find_head, .ctx = search};
     vd_status status;
 
     for (int i = 0;; i++) {
         *diag = (struct vd_diag){};
-        status = vd_audit_verify(&log->store, &log->hash, find_head, search, report, diag);
+        status = vd_audit_verify(&walk, report, diag);
         if (status != VD_E_DIFFERS || report->state != VD_AUDIT_STATE_TORN || i == RETRIES ||
             !vd_audit_store_busy(&log->store))
             return status;
@@ -363,6 +367,8 @@ vd_status vd_audit_search(const struct vd_audit_search_args *args, uint64_t *ret
 {
     struct log log VD_AUTO(log_done) = {.store.fd = -1};
     struct search search = {.args = args};
+    struct vd_audit_walk walk = {
+        .store = &log.store, .hash = &log.hash, .visit = search_record, .ctx = &search};
     struct vd_audit_report report;
 
     if (args->type != NULL && (search.type = vd_audit_type_find(args->type)) == 0)
@@ -374,7 +380,7 @@ vd_status vd_audit_search(const struct vd_audit_search_args *args, uint64_t *ret
     if (!decimal(args->pid) || !decimal(args->uid))
         return vd_diag_fail(diag, VD_E_USAGE, "--pid and --uid need decimal numbers");
     VD_TRY(log_open(&log, args->log, diag));
-    VD_TRY(vd_audit_verify_from(&log.store, 0, &log.hash, search_record, &search, &report, diag));
+    VD_TRY(vd_audit_read(&walk, &report, diag));
     *ret_found = search.found;
     return VD_OK;
 }
