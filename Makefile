@@ -22,8 +22,12 @@ setup: ## install what is missing and write build/deps.env
 $(BUILD)/deps.env:
 	@VD_BUILD=$(BUILD) scripts/setup
 
-configure: $(BUILD)/deps.env
-	@test -f $(BUILD)/build.ninja || meson setup $(MESON_ARGS) $(BUILD)
+# What scripts/setup found may change: then the options are set anew.
+$(BUILD)/configured: $(BUILD)/deps.env
+	meson setup $(if $(wildcard $(BUILD)/build.ninja),--reconfigure) $(MESON_ARGS) $(BUILD)
+	@touch $@
+
+configure: $(BUILD)/configured
 
 run: build ## boot the system image in a VM and print the report
 	image/run --build $(BUILD)

@@ -52,7 +52,7 @@ def image(space, key_dir, initrd_path, mode):
 
 
 def root_certificate(key_dir):
-    return os.path.join(key_dir, "image-root.pem")
+    return os.path.join(key_dir, "root.crt")
 
 
 def predict(space, image_dir):
