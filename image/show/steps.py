@@ -11,7 +11,7 @@ from show.report import StepFailed
 from show.workspace import IMAGE, ROOT
 
 BOOT_TIMEOUT_S = "240"
-COMMAND_LINE = "console=ttyS0 quiet panic=-1 lsm=lockdown,capability,landlock,bpf lockdown=integrity veridian.mac="
+COMMAND_LINE = "console=ttyS0 loglevel=6 panic=-1 lsm=lockdown,capability,landlock,bpf lockdown=integrity veridian.mac="
 SECURITY_VERSION = "2"
 QUOTED_PCRS = ("4", "7", "8", "9", "11")
 GUEST_STEP = re.compile(r"VERIDIAN: step (\S+) (ok|FAIL) (.*)")

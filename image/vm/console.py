@@ -22,7 +22,7 @@ STAGES = (
     ("handoff", re.compile(r"VERIDIAN: starting linux")),
     ("linux", re.compile(r"\] Linux version|^Linux version")),
     ("init", re.compile(r"VERIDIAN: init\b")),
-    ("policy", re.compile(r"VERIDIAN: policy loaded")),
+    ("policy", re.compile(r"VERIDIAN: (?:policy loaded|step policy-first)")),
     ("ready", READY),
 )
 
