@@ -11,7 +11,7 @@ MESON_ARGS = $(if $(VD_OPENSSL_PREFIX),-Dopenssl_prefix=$(VD_OPENSSL_PREFIX)) \
 	$(if $(VD_MBEDTLS_SRC),-Dmbedtls_src=$(VD_MBEDTLS_SRC)) \
 	$(if $(VD_KERNEL_PRIMARY),-Dvmlinux_h=$(VD_KERNEL_PRIMARY)/vmlinux.h)
 
-.PHONY: build run test bench fuzz check format help configure setup clean test-sanitize
+.PHONY: build run test bench fuzz check format help configure setup clean test-long test-sanitize
 
 build: configure ## build everything into build/
 	ninja -C $(BUILD)
@@ -33,7 +33,10 @@ run: build ## boot the system image in a VM and print the report
 	image/run --build $(BUILD)
 
 test: build ## every test that fits in 15 minutes
-	scripts/run-tests --build $(BUILD)
+	scripts/run-tests --build $(BUILD) --suite unit --suite integration --suite system
+
+test-long: build ## the tests that take many boots
+	scripts/run-tests --build $(BUILD) --suite long
 
 test-sanitize: configure ## the unit tests under the address and undefined-behaviour sanitizers
 	@test -f $(BUILD)-sanitize/build.ninja || meson setup $(MESON_ARGS) -Db_sanitize=address,undefined \
