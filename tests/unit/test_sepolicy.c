@@ -306,6 +306,8 @@ VD_TEST(sepolicy_warns_of_rules_without_effect)
         {"type_transition a_t f_t:process b_t; allow a_t b_t:process transition;"
          "allow a_t f_t:file execute;",
          1, "this transition never happens: the program is no entry point of the new type"},
+        {"typebounds a_t b_t; allow b_t f_t:file { read write }; allow a_t f_t:file read;", 16,
+         "'a_t' does not have this in full: b_t f_t:file { write }"},
         {"sid unused", 5, "initial context 'unused' is declared but never given"},
         {"genfscon proc / u:object_r:f_t", 1,
          "'genfscon' is read, but the compiled policy does not carry it"},

@@ -360,6 +360,19 @@ VD_TEST(sepolicy_limits_of_counts)
     expect_error("the constraints of class 'file' have more than 4096 parts");
 }
 
+/* Three thousand types in an attribute: nine million pairs, each with its transition. */
+VD_TEST(sepolicy_limit_of_transitions)
+{
+    begin("attribute all; type x_t;");
+    for (uint32_t i = 0; i < 3000; i++)
+        more("type t%u, all;", i);
+    more("\ntype_transition all all:file x_t;");
+    VD_EXPECT_EQ(pt_compile(text), VD_E_LIMIT);
+    VD_EXPECT_STR(pt_messages.first_error.text, "the transitions stand for more than 4194304 pairs "
+                                                "of source, target and class");
+    VD_EXPECT_EQ(pt_messages.first_error.line, 2);
+}
+
 VD_TEST(sepolicy_memory_is_bounded)
 {
     struct vd_sepolicy_options small = {.memory = (size_t)8 << 20};

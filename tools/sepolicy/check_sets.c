@@ -254,3 +254,15 @@ bool vd_sp_resolve_perms(struct vd_sp_checked *c, const struct vd_sp_set *set, u
     *ret = set->complement ? all & ~mask : mask;
     return good;
 }
+
+const char *vd_sp_perms_text(const struct vd_sp_checked *c, uint32_t class, uint32_t mask)
+{
+    const struct vd_sp_class *row = vd_sp_class_of(c, class);
+    const char *text = "{";
+
+    for (uint32_t i = 0; i < row->count; i++) {
+        if ((mask >> i & 1) != 0)
+            text = vd_sp_text(&c->sp->arena, "%s %s", text, vd_sp_str(c->sp, row->perms[i]));
+    }
+    return vd_sp_text(&c->sp->arena, "%s }", text);
+}

@@ -133,6 +133,9 @@ bool vd_sp_resolve_level(struct vd_sp_checked *c, const struct vd_sp_level *leve
 bool vd_sp_resolve_range(struct vd_sp_checked *c, const struct vd_sp_range *range,
                          struct vd_mls_level *ret_low, struct vd_mls_level *ret_high);
 
+/* A class's permissions for a message: "{ read write }". */
+const char *vd_sp_perms_text(const struct vd_sp_checked *c, uint32_t class, uint32_t mask);
+
 /* "type", "class", … for messages. */
 const char *vd_sp_space_text(enum vd_sp_space space);
 

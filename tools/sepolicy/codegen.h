@@ -51,6 +51,11 @@ void vd_sp_gen_transitions(struct vd_sp_image *image);
 void vd_sp_gen_constraints(struct vd_sp_image *image);
 void vd_sp_gen_rules(struct vd_sp_image *image);
 void vd_sp_warn_transitions(struct vd_sp_image *image);
+void vd_sp_warn_bounds(struct vd_sp_image *image);
+
+/* The leaf of a source, target and class, once type enforcement is built. */
+const struct vd_pdb_leaf *vd_sp_leaf_of(const struct vd_sp_image *image, uint32_t source,
+                                        uint32_t target, uint32_t class);
 
 /* The blob, malloc'ed; VD_E_LIMIT if it would be larger than the format allows. */
 vd_status vd_sp_blob(const struct vd_sp_image *image, uint8_t **ret, size_t *ret_size);

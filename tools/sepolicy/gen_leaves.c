@@ -60,19 +60,6 @@ static void collect_conds(struct vd_sp_te *te, const struct vd_sp_cell *cell)
     }
 }
 
-/* Whether the condition at these nodes holds under the default booleans. */
-static bool holds(const struct vd_sp_te *te, const struct vd_pdb_cond_rule *rule)
-{
-    const struct vd_sp *sp = te->image->c->sp;
-
-    for (uint32_t i = 0; i < sp->conds.count; i++) {
-        if (te->cond_first[i] == rule->cond_first &&
-            sp->conds.data[i].node_count == rule->cond_count)
-            return te->cond_value[i] == (rule->branch != 0);
-    }
-    return false;
-}
-
 static void make_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
 {
     struct vd_sp_arena *arena = &te->image->c->sp->arena;
@@ -90,7 +77,7 @@ static void make_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
         const struct vd_pdb_cond_rule *rule = &te->leaf_conds.data[i];
 
         *VD_SP_PUSH(arena, &image->cond_rules) = *rule;
-        if (!holds(te, rule))
+        if (te->cond_value[rule->cond_first] != (rule->branch != 0))
             continue;
         leaf.allowed |= rule->allowed;
         leaf.auditallow |= rule->auditallow;

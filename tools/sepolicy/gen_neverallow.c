@@ -1,19 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tools/sepolicy/gen_rules.h"
 
-/* Names of permissions for a message: "{ read write }". */
-static const char *perms_text(const struct vd_sp_checked *c, uint32_t class, uint32_t mask)
-{
-    const struct vd_sp_class *row = vd_sp_class_of(c, class);
-    const char *text = "{";
-
-    for (uint32_t i = 0; i < row->count; i++) {
-        if ((mask >> i & 1) != 0)
-            text = vd_sp_text(&c->sp->arena, "%s %s", text, vd_sp_str(c->sp, row->perms[i]));
-    }
-    return vd_sp_text(&c->sp->arena, "%s }", text);
-}
-
 /* The place of an allow rule that gives some of these permissions; 0: none. */
 static uint32_t find_allow(const struct vd_sp_te *te, uint32_t source, uint32_t target,
                            uint32_t class, uint32_t perms)
@@ -48,7 +35,7 @@ static void report(struct vd_sp_te *te, const struct vd_sp_av *av, uint32_t sour
                      vd_sp_str(sp, symbols[c->types.symbols[source]].name),
                      vd_sp_str(sp, symbols[c->types.symbols[target]].name),
                      vd_sp_str(sp, symbols[c->classes.symbols[av->class]].name),
-                     perms_text(c, av->class, broken));
+                     vd_sp_perms_text(c, av->class, broken));
 }
 
 void vd_sp_check_neverallow(struct vd_sp_te *te, uint32_t source, uint32_t class)

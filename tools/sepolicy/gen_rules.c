@@ -116,7 +116,7 @@ static void gen_conditions(struct vd_sp_te *te)
     struct vd_sp *sp = te->image->c->sp;
 
     te->cond_first = vd_sp_alloc_array(&sp->arena, sp->conds.count, sizeof(*te->cond_first));
-    te->cond_value = vd_sp_alloc_array(&sp->arena, sp->conds.count, sizeof(*te->cond_value));
+    te->cond_value = vd_sp_alloc_array(&sp->arena, sp->cond_nodes.count, sizeof(*te->cond_value));
     for (uint32_t i = 0; i < sp->conds.count; i++) {
         const struct vd_sp_cond *cond = &sp->conds.data[i];
         struct vd_pdb_cond_node nodes[VD_PDB_MAX_COND] = {};
@@ -131,7 +131,7 @@ static void gen_conditions(struct vd_sp_te *te)
         te->cond_first[i] =
             vd_sp_pool_start(&te->image->cond_nodes,
                              vd_sp_pool_add(&te->image->cond_nodes, nodes, cond->node_count));
-        te->cond_value[i] = evaluate(sp, cond);
+        te->cond_value[te->cond_first[i]] = evaluate(sp, cond);
     }
 }
 
@@ -205,4 +205,5 @@ void vd_sp_generate(struct vd_sp_checked *c, struct vd_sp_image *ret)
         return;
     vd_sp_gen_rules(ret);
     vd_sp_warn_transitions(ret);
+    vd_sp_warn_bounds(ret);
 }

@@ -45,9 +45,9 @@ struct vd_sp_te {
     VD_SP_VEC(uint32_t) raw_block_of; /* by entry of raw_blocks: block */
     VD_SP_VEC(struct vd_pdb_cond_rule) leaf_conds; /* while a leaf is made */
     uint32_t *cond_first;                          /* by row of conds: first of its COND_NODES */
-    bool *cond_value;                              /* by row of conds: under the default booleans */
-    bool *effect;                                  /* by rule: a deny that took something away */
-    bool *reported; /* by rule: a neverallow whose violation was reported */
+    bool *cond_value; /* by first of the COND_NODES: under the default booleans */
+    bool *effect;     /* by rule: a deny that took something away */
+    bool *reported;   /* by rule: a neverallow whose violation was reported */
 };
 
 /* gen_row.c: fills the row for a source and a class, deny rules applied. */

@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+#define MAX_SLOTS   (1u << 22) /* rules after their sets are expanded */
+#define MAX_BUCKETS (1u << 24) /* as the blob's check has it */
+
 struct builder {
     struct vd_sp_image *image;
     VD_SP_VEC(struct vd_pdb_slot) list; /* all rules; `reserved` is the rule's place */
@@ -53,6 +56,12 @@ static bool add(struct builder *b, uint64_t key, uint32_t value, uint32_t place)
                                     vd_sp_place_text(&sp->messages, old->reserved)),
                          "another rule gives another result for the same source, target and class");
         return false;
+    }
+    if (b->list.count == MAX_SLOTS) {
+        vd_sp_error(&sp->messages, place,
+                    "the transitions stand for more than %u pairs of source, target and class",
+                    MAX_SLOTS);
+        vd_sp_escape(&sp->arena, VD_E_LIMIT);
     }
     *slot = b->list.count + 1;
     *VD_SP_PUSH(&sp->arena, &b->list) =
@@ -219,6 +228,8 @@ void vd_sp_gen_transitions(struct vd_sp_image *image)
             vd_sp_alloc_array(&sp->arena, (size_t)buckets * VD_PDB_BUCKET_SLOTS, sizeof(*slots));
         if (fill_buckets(&b, slots, buckets))
             break;
+        if (buckets == MAX_BUCKETS)
+            vd_sp_escape(&sp->arena, VD_E_LIMIT);
         buckets *= 2;
     }
     image->buckets = buckets;

@@ -7,22 +7,32 @@
  */
 #include "tools/sepolicy/codegen.h"
 
-/* True if the rules give the permission, under the booleans at hand or some other setting. */
-static bool may(const struct vd_sp_image *image, uint32_t source, uint32_t target, uint32_t class,
-                uint32_t perm)
+struct need {
+    uint32_t class, perm;
+};
+
+const struct vd_pdb_leaf *vd_sp_leaf_of(const struct vd_sp_image *image, uint32_t source,
+                                        uint32_t target, uint32_t class)
 {
     uint32_t row = image->te_root[(size_t)source * image->c->classes.count + class];
     const uint32_t *rows = (const uint32_t *)(const void *)image->rows.data;
     const uint32_t *blocks = (const uint32_t *)(const void *)image->blocks.data;
     uint32_t block = rows[(size_t)row * image->c->type_words + target / VD_PDB_BLOCK_TYPES];
-    const struct vd_pdb_leaf *leaf =
-        &image->leaves
-             .data[blocks[(size_t)block * VD_PDB_BLOCK_TYPES + target % VD_PDB_BLOCK_TYPES]];
+
+    return &image->leaves
+                .data[blocks[(size_t)block * VD_PDB_BLOCK_TYPES + target % VD_PDB_BLOCK_TYPES]];
+}
+
+/* True if the rules give the permission under some setting of the booleans. */
+static bool may(const struct vd_sp_image *image, uint32_t source, uint32_t target,
+                const struct need *need)
+{
+    const struct vd_pdb_leaf *leaf = vd_sp_leaf_of(image, source, target, need->class);
     uint32_t allowed = leaf->base_allowed;
 
     for (uint32_t i = 0; i < leaf->cond_count; i++)
         allowed |= image->cond_rules.data[leaf->cond_first + i].allowed;
-    return (allowed & perm) != 0;
+    return (allowed & need->perm) != 0;
 }
 
 /* A permission of the policy's classes; 0: it has no such. */
@@ -45,10 +55,6 @@ static uint32_t perm_of(const struct vd_sp_checked *c, const char *class, const 
     return 0;
 }
 
-struct need {
-    uint32_t class, perm;
-};
-
 struct needs {
     struct need transition, execute, entrypoint;
 };
@@ -59,11 +65,11 @@ static const char *lacking(const struct vd_sp_image *image, const struct needs *
 {
     if (source == result)
         return NULL;
-    if (!may(image, source, result, n->transition.class, n->transition.perm))
+    if (!may(image, source, result, &n->transition))
         return "the old type may not make the process transition";
-    if (!may(image, source, program, n->execute.class, n->execute.perm))
+    if (!may(image, source, program, &n->execute))
         return "the old type may not execute the program";
-    if (!may(image, result, program, n->entrypoint.class, n->entrypoint.perm))
+    if (!may(image, result, program, &n->entrypoint))
         return "the program is no entry point of the new type";
     return NULL;
 }
