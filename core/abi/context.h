@@ -33,6 +33,9 @@ struct vd_context {
 
 _Static_assert(sizeof(struct vd_mls_level) == 136, "shared with BPF maps and the blob");
 _Static_assert(sizeof(struct vd_context) == 288, "shared with BPF maps and the blob");
+_Static_assert(__builtin_offsetof(struct vd_context, high) ==
+                   __builtin_offsetof(struct vd_context, low) + sizeof(struct vd_mls_level),
+               "the range's high end stands right behind its low end");
 
 VD_INLINE bool vd_mls_level_equal(const struct vd_mls_level *a, const struct vd_mls_level *b)
 {

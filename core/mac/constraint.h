@@ -52,74 +52,84 @@ VD_INLINE uint32_t vd_cx_zero(const struct vd_policydb *db)
 #endif
 }
 
-/* The pair's number for the level parts, 6 for a pair that does not exist. */
+/*
+ * The pairs of levels that constraints compare, by number: l1 l2, l1 h2, h1 l2,
+ * h1 h2, l1 h1, l2 h2. Tables in words, not branches, for the BPF verifier.
+ */
+#define VD_CX_NO_PAIR        6u
+#define VD_CX_PAIR(l, r, nr) ((uint64_t)((nr) ^ VD_CX_NO_PAIR) << (4 * (4 * (l) + (r))))
+#define VD_CX_PAIRS                                                                              \
+    (VD_CX_PAIR(0, 2, 0u) | VD_CX_PAIR(0, 3, 1u) | VD_CX_PAIR(1, 2, 2u) | VD_CX_PAIR(1, 3, 3u) | \
+     VD_CX_PAIR(0, 1, 4u) | VD_CX_PAIR(2, 3, 5u))
+#define VD_CX_LEFT_HIGH  0x0cu /* bit: the pair's left level is a high one */
+#define VD_CX_RIGHT_HIGH 0x3au
+
+_Static_assert(VD_PART_L2 == VD_PART_L1 + 1 && VD_PART_H1 == VD_PART_L1 + 2 &&
+                   VD_PART_H2 == VD_PART_L1 + 3,
+               "the order of the parts");
+
+/* The pair's number for the level parts, VD_CX_NO_PAIR for one that does not exist. */
 VD_INLINE uint32_t vd_cx_level_pair(uint32_t left, uint32_t right)
 {
-    if (left == VD_PART_L1)
-        return right == VD_PART_L2 ? 0 : right == VD_PART_H2 ? 1 : right == VD_PART_H1 ? 4 : 6;
-    if (left == VD_PART_H1)
-        return right == VD_PART_L2 ? 2 : right == VD_PART_H2 ? 3 : 6;
-    return left == VD_PART_L2 && right == VD_PART_H2 ? 5 : 6;
+    /* L1, L2, H1, H2 stand in this order: bit 0 says which context, bit 1 which end. */
+    uint32_t l = left - VD_PART_L1;
+    uint32_t r = right - VD_PART_L1;
+
+    if (l > 3 || r > 3)
+        return VD_CX_NO_PAIR;
+    l = (l >> 1 & 1) | (l & 1) << 1;
+    r = (r >> 1 & 1) | (r & 1) << 1;
+    return (uint32_t)(VD_CX_PAIRS >> (4 * (4 * l + r)) & 15) ^ VD_CX_NO_PAIR;
 }
 
-/* How the two levels of a pair stand to each other; compares on the first request only. */
+/* One end of a context's range; high stands right behind low (core/abi/context.h). */
+VD_INLINE const struct vd_mls_level *vd_cx_level(const struct vd_context *context, uint32_t high)
+{
+    return (const struct vd_mls_level *)((const uint8_t *)context +
+                                         __builtin_offsetof(struct vd_context, low) +
+                                         (size_t)(high & 1) * sizeof(struct vd_mls_level));
+}
+
+/*
+ * How the two levels of a pair stand to each other. Compares on the first
+ * request only; in BPF on each, since what is remembered costs the verifier more
+ * than the comparison costs the decision, and decisions are cached.
+ */
 VD_INLINE uint32_t vd_cx_levels(struct vd_cx *cx, uint32_t pair)
 {
-    const struct vd_mls_level *a, *b;
+    const struct vd_context *left = pair == 5 ? cx->target : cx->source;
+    const struct vd_context *right = pair == 4 ? cx->source : cx->target;
     uint32_t relation;
 
+#ifndef __BPF__
     if ((cx->levels_known >> pair & 1) != 0)
         return cx->levels >> (2 * pair) & VD_MLS_EQUAL;
-    switch (pair) {
-    case 0:
-        a = &cx->source->low;
-        b = &cx->target->low;
-        break;
-    case 1:
-        a = &cx->source->low;
-        b = &cx->target->high;
-        break;
-    case 2:
-        a = &cx->source->high;
-        b = &cx->target->low;
-        break;
-    case 3:
-        a = &cx->source->high;
-        b = &cx->target->high;
-        break;
-    case 4:
-        a = &cx->source->low;
-        b = &cx->source->high;
-        break;
-    default:
-        a = &cx->target->low;
-        b = &cx->target->high;
-        break;
-    }
-    relation = vd_mls_compare(a, b);
-    relation ^= cx->zero;
-    cx->levels = (cx->levels | relation << (2 * pair)) ^ cx->zero;
-    cx->levels_known = (cx->levels_known | 1u << pair) ^ cx->zero;
-    return relation;
+#endif
+    relation = vd_mls_compare(vd_cx_level(left, VD_CX_LEFT_HIGH >> pair),
+                              vd_cx_level(right, VD_CX_RIGHT_HIGH >> pair));
+#ifndef __BPF__
+    cx->levels |= relation << (2 * pair);
+    cx->levels_known |= 1u << pair;
+#endif
+    return relation ^ cx->zero;
 }
 
-/* Whether a relation holds, given dominance both ways; unknown relations do not. */
-VD_INLINE bool vd_cx_holds(uint32_t rel, uint32_t relation)
+/*
+ * Whether a relation holds, given dominance both ways; unknown relations do
+ * not. Each relation has four bits, one for each value of VD_MLS_…: a table in
+ * one word, since branches here double what the BPF verifier walks.
+ */
+#define VD_CX_HOLDS_BIT(rel, relation) (1u << (4 * (rel) + (relation)))
+#define VD_CX_HOLDS                                                                              \
+    (VD_CX_HOLDS_BIT(VD_REL_EQ, VD_MLS_EQUAL) | VD_CX_HOLDS_BIT(VD_REL_NE, 0) |                  \
+     VD_CX_HOLDS_BIT(VD_REL_NE, VD_MLS_DOM) | VD_CX_HOLDS_BIT(VD_REL_NE, VD_MLS_DOMBY) |         \
+     VD_CX_HOLDS_BIT(VD_REL_DOM, VD_MLS_DOM) | VD_CX_HOLDS_BIT(VD_REL_DOM, VD_MLS_EQUAL) |       \
+     VD_CX_HOLDS_BIT(VD_REL_DOMBY, VD_MLS_DOMBY) | VD_CX_HOLDS_BIT(VD_REL_DOMBY, VD_MLS_EQUAL) | \
+     VD_CX_HOLDS_BIT(VD_REL_INCOMP, 0))
+
+VD_INLINE uint32_t vd_cx_holds(uint32_t rel, uint32_t relation)
 {
-    switch (rel) {
-    case VD_REL_EQ:
-        return relation == VD_MLS_EQUAL;
-    case VD_REL_NE:
-        return relation != VD_MLS_EQUAL;
-    case VD_REL_DOM:
-        return (relation & VD_MLS_DOM) != 0;
-    case VD_REL_DOMBY:
-        return (relation & VD_MLS_DOMBY) != 0;
-    case VD_REL_INCOMP:
-        return relation == 0;
-    default:
-        return false;
-    }
+    return rel > VD_REL_INCOMP ? 0 : VD_CX_HOLDS >> (4 * rel + (relation & VD_MLS_EQUAL)) & 1;
 }
 
 /* How role `a` stands to role `b`: dominance both ways. */
@@ -148,7 +158,7 @@ VD_INLINE bool vd_cx_attr(struct vd_cx *cx, const struct vd_pdb_node *node)
         return vd_cx_holds(node->rel, vd_cx_roles(cx, a, b));
     }
     pair = vd_cx_level_pair(node->left, node->right);
-    return pair < 6 && vd_cx_holds(node->rel, vd_cx_levels(cx, pair));
+    return pair < VD_CX_NO_PAIR && vd_cx_holds(node->rel, vd_cx_levels(cx, pair));
 }
 
 /* The number of a user, role or type part; 0 (in no set) for what is not there. */

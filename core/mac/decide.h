@@ -13,13 +13,6 @@
 #include "core/mac/mac.h"
 #include "core/mac/te.h"
 
-/* Large pieces that appear several times: one BPF function instead of copies. */
-#ifdef __BPF__
-#define VD_MAC_PART static __attribute__((noinline, unused))
-#else
-#define VD_MAC_PART VD_INLINE
-#endif
-
 /* The mask of a class's permissions. */
 VD_INLINE uint32_t vd_class_perms(const struct vd_pdb_class *class)
 {
@@ -28,53 +21,82 @@ VD_INLINE uint32_t vd_class_perms(const struct vd_pdb_class *class)
 
 /* One question: the types are given apart, since type bounds ask about others. */
 struct vd_question {
-    struct vd_cx cx;
+    uint64_t policy; /* the policy's checksum: every step must see the same one */
+    uint32_t source_type;
+    uint32_t target_type;
     uint32_t class;
     uint32_t te;         /* answers: what type enforcement allows, */
     uint32_t constraint; /* what is left after constraints, */
     uint32_t role;       /* and after role allow */
 };
 
-/* Answers for the types in `q->cx`; false if the policy has no such types or class. */
-VD_MAC_PART bool vd_decide_types(struct vd_question *q)
+/* Answers for the types in `q`; false if the policy has no such types or class. */
+VD_INLINE bool vd_decide_question(const struct vd_policydb *db, const struct vd_context *source,
+                                  const struct vd_context *target, struct vd_question *q)
 {
-    struct vd_cx *cx = &q->cx;
-    const struct vd_pdb_leaf *leaf =
-        vd_te_leaf(&cx->db, cx->source_type, cx->target_type, q->class);
-    const struct vd_pdb_class *row = vd_pdb_row(&cx->db, VD_PDB_CLASSES, q->class, sizeof(*row));
+    const struct vd_pdb_leaf *leaf = vd_te_leaf(db, q->source_type, q->target_type, q->class);
+    const struct vd_pdb_class *row = vd_pdb_row(db, VD_PDB_CLASSES, q->class, sizeof(*row));
+    struct vd_cx cx = {.db = *db,
+                       .source = source,
+                       .target = target,
+                       .source_type = q->source_type,
+                       .target_type = q->target_type};
 
     q->te = q->constraint = q->role = 0;
     if (leaf == NULL || row == NULL)
         return false;
     q->te = leaf->allowed & vd_class_perms(row);
-    cx->allowed = q->te;
-    if (row->node_count != 0 && cx->allowed != 0)
-        vd_cx_run(cx, row->node_first, row->node_count);
-    q->constraint = cx->allowed;
-    q->role = cx->allowed;
-    if ((q->role & row->role_perms) != 0 && cx->source->role != cx->target->role &&
-        !vd_rbac_allows(&cx->db, cx->source->role, cx->target->role))
+    cx.allowed = q->te;
+    if (row->node_count != 0 && cx.allowed != 0)
+        vd_cx_run(&cx, row->node_first, row->node_count);
+    q->constraint = cx.allowed;
+    q->role = cx.allowed;
+    if ((q->role & row->role_perms) != 0 && source->role != target->role &&
+        !vd_rbac_allows(db, source->role, target->role))
         q->role &= ~row->role_perms;
     return true;
+}
+
+#ifdef __BPF__
+/*
+ * The same as a global function (kernel/bpf/mac_decide.bpf.h), which the
+ * verifier walks once, not at each call. It borrows the policy by itself and
+ * answers 0 if that is not the one in `q`; 1 for true.
+ */
+int vd_bpf_question(const struct vd_context *source, const struct vd_context *target,
+                    struct vd_question *q);
+#endif
+
+VD_INLINE bool vd_decide_types(const struct vd_policydb *db, const struct vd_context *source,
+                               const struct vd_context *target, struct vd_question *q)
+{
+#ifdef __BPF__
+    (void)db;
+    return vd_bpf_question(source, target, q) == 1;
+#else
+    return vd_decide_question(db, source, target, q);
+#endif
 }
 
 /*
  * What the types that bound the source's type, step by step, leave of
  * `allowed`. A chain longer than VD_PDB_MAX_BOUNDS leaves nothing.
  */
-VD_INLINE uint32_t vd_decide_bounds(struct vd_question *q, uint32_t allowed)
+VD_INLINE uint32_t vd_decide_bounds(const struct vd_policydb *db, const struct vd_context *source,
+                                    const struct vd_context *target, struct vd_question *q,
+                                    uint32_t allowed)
 {
     for (uint32_t i = 0; i <= VD_PDB_MAX_BOUNDS; i++) {
-        const struct vd_pdb_type *source = vd_te_type(&q->cx.db, q->cx.source_type);
-        const struct vd_pdb_type *target = vd_te_type(&q->cx.db, q->cx.target_type);
-        if (source == NULL || target == NULL)
+        const struct vd_pdb_type *source_row = vd_te_type(db, q->source_type);
+        const struct vd_pdb_type *target_row = vd_te_type(db, q->target_type);
+        if (source_row == NULL || target_row == NULL)
             return 0;
-        if (source->bounds == 0)
+        if (source_row->bounds == 0)
             return allowed;
-        q->cx.source_type = source->bounds;
-        if (target->bounds != 0)
-            q->cx.target_type = target->bounds;
-        if (i == VD_PDB_MAX_BOUNDS || !vd_decide_types(q))
+        q->source_type = source_row->bounds;
+        if (target_row->bounds != 0)
+            q->target_type = target_row->bounds;
+        if (i == VD_PDB_MAX_BOUNDS || !vd_decide_types(db, source, target, q))
             return 0;
         allowed &= q->role;
     }
@@ -99,23 +121,22 @@ VD_INLINE void vd_decide(const struct vd_policydb *db, const struct vd_context *
     const struct vd_pdb_class *row = vd_pdb_row(db, VD_PDB_CLASSES, class, sizeof(*row));
     const struct vd_pdb_type *type = vd_te_type(db, source->type);
     const struct vd_pdb_leaf *leaf = vd_te_leaf(db, source->type, target->type, class);
-    struct vd_question q = {.cx = {.db = *db,
-                                   .source = source,
-                                   .target = target,
-                                   .source_type = source->type,
-                                   .target_type = target->type},
-                            .class = class};
+    struct vd_question q = {
+        .source_type = source->type, .target_type = target->type, .class = class};
     uint32_t perms, te, constraint, role, bounds;
 
     *ret = (struct vd_decision){.auditdeny = UINT32_MAX, .without_te = UINT32_MAX};
     if (head == NULL || row == NULL || type == NULL || leaf == NULL ||
-        !vd_decide_known(head, source) || !vd_decide_known(head, target) || !vd_decide_types(&q))
+        !vd_decide_known(head, source) || !vd_decide_known(head, target))
+        return;
+    q.policy = head->checksum;
+    if (!vd_decide_types(db, source, target, &q))
         return;
     perms = vd_class_perms(row);
     te = q.te;
     constraint = q.constraint;
     role = q.role;
-    bounds = type->bounds != 0 ? vd_decide_bounds(&q, role) : role;
+    bounds = type->bounds != 0 ? vd_decide_bounds(db, source, target, &q, role) : role;
     ret->allowed = bounds;
     ret->auditallow = leaf->auditallow & perms;
     ret->auditdeny = leaf->auditdeny;

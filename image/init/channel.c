@@ -85,37 +85,46 @@ static bool send_header(int fd, const char *name, size_t size)
     return vd_fd_write(fd, block, sizeof(block)) == VD_OK;
 }
 
-static bool send_file(int fd, const char *name)
+static bool send_file(int fd, const char *dir, const char *folder, const char *file)
 {
     static const char zeros[512];
     VD_AUTO(vd_bytes_free) struct vd_bytes bytes = {};
-    char path[512];
+    char path[512], name[100];
 
-    snprintf(path, sizeof(path), "%s/%s", VD_INIT_EXPORT_DIR, name);
+    if (snprintf(name, sizeof(name), "%s%s", folder, file) >= (int)sizeof(name))
+        return true; /* no name of ours */
+    snprintf(path, sizeof(path), "%s/%s", dir, file);
     if (vd_file_load(path, EXPORT_MAX, &bytes, NULL) != VD_OK)
         return true; /* the host sees that it is missing */
     return send_header(fd, name, bytes.size) && vd_fd_write(fd, bytes.data, bytes.size) == VD_OK &&
            vd_fd_write(fd, zeros, (512 - bytes.size % 512) % 512) == VD_OK;
 }
 
+static bool send_directory(int fd, const char *path, const char *folder)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    bool good = true;
+
+    if (dir == NULL)
+        return false;
+    while (good && (entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] != '.')
+            good = send_file(fd, path, folder, entry->d_name);
+    }
+    closedir(dir);
+    return good;
+}
+
 void vd_init_channel_send(struct vd_init *init)
 {
     static const char zeros[1024];
-    struct dirent *entry;
-    bool good = true;
-    DIR *dir;
 
     if (init->export_fd < 0)
         return;
-    dir = opendir(VD_INIT_EXPORT_DIR);
-    if (dir == NULL)
-        vd_init_refuse("init-channel", "cannot read " VD_INIT_EXPORT_DIR);
-    while (good && (entry = readdir(dir)) != NULL) {
-        if (entry->d_name[0] != '.')
-            good = send_file(init->export_fd, entry->d_name);
-    }
-    closedir(dir);
-    if (!good || vd_fd_write(init->export_fd, zeros, sizeof(zeros)) != VD_OK)
+    if (!send_directory(init->export_fd, VD_INIT_EXPORT_DIR, "") ||
+        !send_directory(init->export_fd, VD_INIT_LOG_DIR, "audit/") ||
+        vd_fd_write(init->export_fd, zeros, sizeof(zeros)) != VD_OK)
         vd_init_refuse("init-channel", "cannot write to the export channel");
     (void)tcdrain(init->export_fd);
 }

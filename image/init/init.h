@@ -58,8 +58,16 @@ struct vd_run {
 /* Runs a program to its end, at most `timeout_ms`; then it is killed (code 128 + 9). */
 void vd_init_run(const char *const *argv, int timeout_ms, struct vd_run *ret);
 
-/* Starts a service; its output goes to the console. 0 if it cannot be started. */
-pid_t vd_init_spawn(const char *const *argv);
+/*
+ * Starts a service, which writes "ready" and a newline to VD_INIT_READY_FD and
+ * closes it; its output goes to the console. The pid, or a negative errno
+ * (ESRCH: it ended or was not ready in time).
+ */
+#define VD_INIT_READY_FD 3
+pid_t vd_init_service(const char *const *argv, int timeout_ms);
+
+/* Ends a service with SIGTERM, after the time limit with SIGKILL. */
+void vd_init_stop(pid_t pid, int timeout_ms);
 
 /* Notes and prints a step's result: `VERIDIAN: step ID ok|FAIL TEXT`. */
 void vd_init_step(struct vd_init *init, const char *id, bool good, const char *format, ...)
@@ -68,10 +76,16 @@ void vd_init_step(struct vd_init *init, const char *id, bool good, const char *f
 /* The steps that show the system at work, in order. */
 void vd_init_showcase(struct vd_init *init);
 
+/* Starts the audit daemon; a system without its log does not go on. */
+void vd_init_audit(struct vd_init *init);
+
+/* The steps about the log and the attestation; the daemon is stopped, files are exported. */
+void vd_init_evidence(struct vd_init *init);
+
 /* Opens the export channel, tells the host and takes its nonce. */
 void vd_init_channel_open(struct vd_init *init);
 
-/* Sends every file of VD_INIT_EXPORT_DIR as a ustar stream. */
+/* Sends every file of VD_INIT_EXPORT_DIR and the audit log (as audit/NAME) as a ustar stream. */
 void vd_init_channel_send(struct vd_init *init);
 
 #endif

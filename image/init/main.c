@@ -130,7 +130,9 @@ int main(void)
     vd_init_policy(&init);
     vd_init_module("/lib/modules/efivarfs.ko");
     vd_init_channel_open(&init);
+    vd_init_audit(&init);
     vd_init_showcase(&init);
+    vd_init_evidence(&init);
     store_results(&init);
     vd_init_channel_send(&init);
     printf("VERIDIAN: %zu steps, %zu failed\n", init.steps, init.failed);

@@ -19,15 +19,27 @@
 
 static const char *const environment[] = {"PATH=/usr/bin:/bin", "LANG=C", NULL};
 
+/* What a program gets beside the console: -1 for none. */
+struct ends {
+    int output; /* becomes standard output and standard error */
+    int ready;  /* becomes VD_INIT_READY_FD */
+};
+
 /* In the child: never returns. The error pipe closes at exec; else it takes errno. */
-static _Noreturn void child(const char *const *argv, int output, int error)
+static _Noreturn void child(const char *const *argv, struct ends ends, int error)
 {
     int number;
 
-    if (output >= 0) {
-        (void)dup2(output, 1);
-        (void)dup2(output, 2);
+    if (ends.output >= 0) {
+        (void)dup2(ends.output, 1);
+        (void)dup2(ends.output, 2);
     }
+    if (error == VD_INIT_READY_FD)
+        error = fcntl(error, F_DUPFD_CLOEXEC, VD_INIT_READY_FD + 1);
+    if (ends.ready == VD_INIT_READY_FD)
+        (void)fcntl(ends.ready, F_SETFD, 0);
+    else if (ends.ready >= 0)
+        (void)dup2(ends.ready, VD_INIT_READY_FD);
     (void)execve(argv[0], (char *const *)argv, (char *const *)environment);
     number = errno;
     (void)!write(error, &number, sizeof(number));
@@ -35,7 +47,7 @@ static _Noreturn void child(const char *const *argv, int output, int error)
 }
 
 /* Starts `argv`; returns the pid, or -errno where fork or execve failed. */
-static pid_t start(const char *const *argv, int output)
+static pid_t start(const char *const *argv, struct ends ends)
 {
     VD_AUTO(vd_fd_close) int read_end = -1;
     VD_AUTO(vd_fd_close) int write_end = -1;
@@ -51,7 +63,7 @@ static pid_t start(const char *const *argv, int output)
     fflush(stdout);
     pid = fork();
     if (pid == 0)
-        child(argv, output, write_end);
+        child(argv, ends, write_end);
     if (pid < 0)
         return -errno;
     vd_fd_close(&write_end);
@@ -62,13 +74,6 @@ static pid_t start(const char *const *argv, int output)
         return pid;
     (void)waitpid(pid, NULL, 0);
     return -number;
-}
-
-pid_t vd_init_spawn(const char *const *argv)
-{
-    pid_t pid = start(argv, -1);
-
-    return pid < 0 ? 0 : pid;
 }
 
 static int64_t now_ms(void)
@@ -118,7 +123,7 @@ void vd_init_run(const char *const *argv, int timeout_ms, struct vd_run *ret)
         return;
     }
     read_end = pipes[0];
-    pid = start(argv, pipes[1]);
+    pid = start(argv, (struct ends){.output = pipes[1], .ready = -1});
     (void)close(pipes[1]);
     if (pid < 0) {
         ret->code = (int)pid;
@@ -132,4 +137,40 @@ void vd_init_run(const char *const *argv, int timeout_ms, struct vd_run *ret)
     while (waitpid(-1, NULL, WNOHANG) > 0) {
         /* orphans */
     }
+}
+
+pid_t vd_init_service(const char *const *argv, int timeout_ms)
+{
+    VD_AUTO(vd_fd_close) int read_end = -1;
+    struct vd_run ready = {};
+    int pipes[2];
+    pid_t pid;
+
+    if (pipe2(pipes, O_CLOEXEC) != 0)
+        return -errno;
+    read_end = pipes[0];
+    pid = start(argv, (struct ends){.output = -1, .ready = pipes[1]});
+    (void)close(pipes[1]);
+    if (pid < 0)
+        return pid;
+    if (collect(read_end, timeout_ms, &ready) && strcmp(ready.output, "ready\n") == 0)
+        return pid;
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    return -ESRCH;
+}
+
+void vd_init_stop(pid_t pid, int timeout_ms)
+{
+    int64_t end = now_ms() + timeout_ms;
+    VD_AUTO(vd_fd_close) int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    (void)kill(pid, SIGTERM);
+    while (fd >= 0 && now_ms() < end && poll(&p, 1, (int)(end - now_ms())) < 0 && errno == EINTR) {
+    }
+    if (waitpid(pid, NULL, WNOHANG) == pid)
+        return;
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
 }

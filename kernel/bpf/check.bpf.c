@@ -74,8 +74,8 @@ static __always_inline const struct vd_context *vd_context_of(__u32 sid)
 }
 
 /* The decision on (source, target, class), from the cache or computed. */
-static __attribute__((noinline)) int vd_avc_get(const struct vd_request *request, __u32 seqno,
-                                                struct vd_avc_decision *ret)
+static __always_inline int vd_avc_get(const struct vd_request *request, __u32 seqno,
+                                      struct vd_avc_decision *ret)
 {
     struct vd_avc_key key = {request->source, request->target, request->class};
     const struct vd_context *source, *target;

@@ -15,7 +15,6 @@ static __always_inline int vd_ask_dir(__u32 hook, __u32 source, struct inode *di
     struct vd_request request;
 
     vd_request_init(&request, hook, source, vd_inode_sid(dir), VD_KC_DIR);
-    vd_request_inode(&request, dir);
     request.dentry = (__u64)dentry;
     vd_request_want(&request, VD_KP_WRITE);
     vd_request_want(&request, perm);
@@ -52,7 +51,6 @@ static __always_inline int vd_ask_object(__u32 hook, struct dentry *dentry, __u3
     if (inode == NULL)
         return -VD_EACCES;
     vd_request_init(&request, hook, vd_current_sid(), target, vd_inode_kind(inode->i_mode));
-    vd_request_inode(&request, inode);
     request.dentry = (__u64)dentry;
     vd_request_want(&request, perm);
     return vd_check(&request);

@@ -133,6 +133,16 @@ static __always_inline void vd_event_path(struct vd_event *event, const struct v
         event->flags |= VD_EVENT_F_PATH_CUT;
 }
 
+static __always_inline void vd_event_inode(struct vd_event *event, struct dentry *dentry)
+{
+    struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+
+    if (inode == NULL)
+        return; /* a name that is yet to be made */
+    event->inode = BPF_CORE_READ(inode, i_ino);
+    event->device = BPF_CORE_READ(inode, i_sb, s_dev);
+}
+
 /* What came out of a request. */
 struct vd_outcome {
     __u32 denied;
@@ -177,8 +187,6 @@ static __attribute__((noinline)) int vd_event_send(const struct vd_request *requ
     event->requested = request->perms;
     event->denied = outcome->denied;
     event->audited = outcome->audited;
-    event->inode = request->inode;
-    event->device = request->device;
     event->policy_seqno = outcome->seqno;
     event->verdict = outcome->verdict;
     event->permissive = outcome->permissive;
@@ -186,10 +194,11 @@ static __attribute__((noinline)) int vd_event_send(const struct vd_request *requ
     event->flags = outcome->flags;
     event->new_sid = request->made;
     event->hook = request->hook;
-    event->detail = request->detail;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    if (request->dentry != 0)
+    if (request->dentry != 0) {
+        vd_event_inode(event, (struct dentry *)request->dentry);
         vd_event_path(event, request);
+    }
     bpf_ringbuf_submit(event, 0);
     return 0;
 }

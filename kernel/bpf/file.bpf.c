@@ -32,9 +32,11 @@ int BPF_PROG(vd_file_open, struct file *file)
 }
 
 /* Memory that can be executed and is no unchanged file. */
-static __always_inline int vd_ask_execmem(__u32 hook, __u32 sid)
+static __always_inline int vd_ask_execmem(struct vd_request *request, __u32 hook, __u32 sid)
 {
-    return vd_ask(hook, sid, sid, VD_KC_PROCESS, VD_KP_EXECMEM);
+    vd_request_init(request, hook, sid, sid, VD_KC_PROCESS);
+    vd_request_want(request, VD_KP_EXECMEM);
+    return vd_check(request);
 }
 
 SEC("lsm.s/mmap_file")
@@ -51,7 +53,7 @@ int BPF_PROG(vd_mmap_file, struct file *file, unsigned long reqprot, unsigned lo
     int ret;
 
     if (execute && (file == NULL || (!shared && writable))) {
-        ret = vd_ask_execmem(VD_EVENT_MMAP, source);
+        ret = vd_ask_execmem(&request, VD_EVENT_MMAP, source);
         if (ret != 0)
             return ret;
     }
@@ -86,7 +88,7 @@ int BPF_PROG(vd_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot
     if ((prot & VD_PROT_EXEC) == 0)
         return 0;
     if (file == NULL)
-        return vd_ask_execmem(VD_EVENT_MPROTECT, source);
+        return vd_ask_execmem(&request, VD_EVENT_MPROTECT, source);
     inode = file->f_inode;
     vd_request_init(&request, VD_EVENT_MPROTECT, source, vd_inode_sid(inode),
                     vd_inode_kind(inode->i_mode));

@@ -105,7 +105,6 @@ static __always_inline int vd_ask_mounton(const struct path *path)
         return -VD_EACCES;
     vd_request_init(&request, VD_EVENT_MOUNT, vd_current_sid(), vd_inode_sid(inode),
                     vd_inode_kind(inode->i_mode));
-    vd_request_inode(&request, inode);
     request.dentry = (__u64)path->dentry;
     vd_request_want(&request, VD_KP_MOUNTON);
     return vd_check(&request);
@@ -173,16 +172,19 @@ static __always_inline __u32 vd_signal_perm(int sig)
 }
 
 /*
- * With `cred` the signal was prepared by another task than the current one
- * (USB, I/O completion): whose label that was is not known, so the sender is
- * taken as unlabelled, and refused.
+ * With other credentials than the current task's the signal was prepared by
+ * another task (USB, I/O completion): whose label that was is not known, so the
+ * sender is taken as unlabelled, and refused.
  */
 SEC("lsm/task_kill")
 int BPF_PROG(vd_task_kill, struct task_struct *task, struct kernel_siginfo *info, int sig,
              const struct cred *cred)
 {
-    __u32 source = cred == NULL ? vd_current_sid() : VD_SID_NONE;
+    struct task_struct *current = bpf_get_current_task_btf();
+    __u32 source = VD_SID_NONE;
 
+    if (cred == NULL || cred == current->cred)
+        source = vd_task_sid(current);
     return vd_ask(VD_EVENT_SIGNAL, source, vd_task_sid(task), VD_KC_PROCESS, vd_signal_perm(sig));
 }
 

@@ -39,6 +39,7 @@
 #define VD_O_TRUNC             01000
 #define VD_O_FMODE_EXEC        0x20
 #define VD_PF_KTHREAD          0x00200000
+#define VD_TMPFS_MAGIC         0x01021994u
 #define VD_SB_KERNMOUNT        (1u << 22)
 #define VD_PROT_WRITE          2
 #define VD_PROT_EXEC           4
@@ -90,19 +91,17 @@ struct {
 
 /* What a hook asks. check.bpf.c fills nothing in: the same request gives the event. */
 struct vd_request {
-    __u32 hook;    /* enum vd_event_hook */
-    __u32 source;  /* sid */
-    __u32 target;  /* sid */
-    __u32 kind;    /* enum vd_kernel_class */
-    __u32 class;   /* the policy's number, 0: it has none */
-    __u32 perms;   /* the class's bits */
-    __u32 missing; /* 1: a permission is asked for that the policy does not have */
-    __u32 device;
-    __u64 inode;
-    __u64 dentry; /* addresses, for the path in the event; 0: none */
-    __u64 mount;
+    __u8 hook;    /* enum vd_event_hook */
+    __u8 kind;    /* enum vd_kernel_class */
+    __u8 missing; /* 1: a permission is asked for that the policy does not have */
+    __u8 reserved;
+    __u32 source; /* sid */
+    __u32 target; /* sid */
+    __u32 class;  /* the policy's number, 0: it has none */
+    __u32 perms;  /* the class's bits */
     __u32 made;   /* sid that the object or task gets; 0: none */
-    __u32 detail; /* the hook's own number */
+    __u64 dentry; /* addresses, for the event's path and inode; 0: none */
+    __u64 mount;
 };
 
 /* 0: allowed; anything else refused, with an event where the policy wants one (check.bpf.c). */
@@ -166,7 +165,9 @@ static __always_inline __u32 vd_sb_sid(struct super_block *sb)
     __u32 *sid;
 
     key.magic = BPF_CORE_READ(sb, s_magic);
-    key.kernel_mount = (BPF_CORE_READ(sb, s_flags) & VD_SB_KERNMOUNT) != 0;
+    /* tmpfs labels its files one by one, save in the kernel's own mount of it (memfd). */
+    key.kernel_mount =
+        key.magic == VD_TMPFS_MAGIC && (BPF_CORE_READ(sb, s_flags) & VD_SB_KERNMOUNT) != 0;
     sid = bpf_map_lookup_elem(&vd_filesystems, &key);
     return sid == NULL ? VD_SID_NONE : *sid;
 }
@@ -187,7 +188,11 @@ static __always_inline void vd_request_init(struct vd_request *request, __u32 ho
     __u32 zero = 0;
     struct vd_kernel_names *names = bpf_map_lookup_elem(&vd_names, &zero);
 
-    *request = (struct vd_request){.hook = hook, .source = source, .target = target, .kind = kind};
+    *request = (struct vd_request){};
+    request->hook = hook;
+    request->kind = kind;
+    request->source = source;
+    request->target = target;
     if (names != NULL && kind < VD_KC_COUNT)
         request->class = names->class[kind];
 }
@@ -206,16 +211,9 @@ static __always_inline void vd_request_want(struct vd_request *request, __u32 pe
     request->perms |= mask;
 }
 
-static __always_inline void vd_request_inode(struct vd_request *request, struct inode *inode)
-{
-    request->inode = BPF_CORE_READ(inode, i_ino);
-    request->device = BPF_CORE_READ(inode, i_sb, s_dev);
-}
-
 /* The object is an open file. */
 static __always_inline void vd_request_file(struct vd_request *request, struct file *file)
 {
-    vd_request_inode(request, BPF_CORE_READ(file, f_inode));
     request->dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
     request->mount = (__u64)BPF_CORE_READ(file, f_path.mnt);
 }

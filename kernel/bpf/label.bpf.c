@@ -53,7 +53,6 @@ static __always_inline int vd_ask_relabel(struct dentry *dentry, __u32 target, _
         return -VD_EACCES;
     vd_request_init(&request, VD_EVENT_RELABEL, vd_current_sid(), target,
                     vd_inode_kind(inode->i_mode));
-    vd_request_inode(&request, inode);
     request.dentry = (__u64)dentry;
     vd_request_want(&request, perm);
     return vd_check(&request);

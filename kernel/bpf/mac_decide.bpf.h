@@ -6,14 +6,15 @@
  * vd_policy_outer is an array of maps with one slot; the inner array map has
  * one value of `vd_policy_capacity` bytes that holds the compiled policy. A
  * reload fills a new inner map and puts it into the slot: one update, and each
- * decision sees either the old policy or the new one, whole.
+ * decision sees either the old policy or the new one, whole; one that is under
+ * way meanwhile allows nothing.
  *
  * The loader sets vd_policy_capacity and the inner map's value size before it
  * loads the object (kernel/loader); the verifier then knows both as constants
  * and proves every access, whatever the policy's bytes are. The capacity stays
  * for the object's life: choose it with room for larger policies.
  *
- * vd_bpf_decide and vd_bpf_transition are global functions: the verifier walks
+ * vd_bpf_question, vd_bpf_decide and vd_bpf_transition are global functions: the verifier walks
  * each once, however many hooks call it. Their contexts are pointers into map
  * values or the caller's stack (288 bytes each).
  */
@@ -56,6 +57,21 @@ static __always_inline bool vd_bpf_policy(struct vd_policydb *ret)
     ret->base = base;
     ret->size = vd_policy_capacity;
     return true;
+}
+
+__attribute__((noinline)) int vd_bpf_question(const struct vd_context *source,
+                                              const struct vd_context *target,
+                                              struct vd_question *q)
+{
+    const struct vd_pdb_header *head;
+    struct vd_policydb db;
+
+    if (source == NULL || target == NULL || q == NULL || !vd_bpf_policy(&db))
+        return 0;
+    head = vd_pdb_head(&db);
+    if (head == NULL || head->checksum != q->policy)
+        return 0;
+    return vd_decide_question(&db, source, target, q) ? 1 : 0;
 }
 
 /*

@@ -60,7 +60,9 @@ vd_status vd_audit_names_init(struct vd_audit_names *ret, const char *policy_pat
     if (status == VD_OK && policy_path != NULL)
         status = load_policy(ret, diag);
     if (status == VD_OK && contexts_path != NULL) {
-        ret->contexts_fd = bpf_obj_get(contexts_path);
+        /* To read alone: who may write there could change every label. */
+        LIBBPF_OPTS(bpf_obj_get_opts, read_only, .file_flags = BPF_F_RDONLY);
+        ret->contexts_fd = bpf_obj_get_opts(contexts_path, &read_only);
         if (ret->contexts_fd < 0)
             status = vd_audit_errno(diag, errno, "cannot open the map of contexts", contexts_path);
     }
