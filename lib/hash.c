@@ -52,12 +52,14 @@ vd_status vd_hasher_init(struct vd_hasher *hasher, enum vd_hash_algorithm algori
 {
     if ((unsigned)algorithm >= VD_HASH_COUNT)
         return vd_diag_fail(diag, VD_E_BUG, "no such hash");
+    /* Naming the algorithm makes OpenSSL look it up again, which costs as much as a short hash. */
+    bool again = hasher->ctx != NULL && hasher->algorithm == algorithm;
     if (hasher->ctx == NULL)
         hasher->ctx = EVP_MD_CTX_new();
     if (hasher->ctx == NULL)
         return vd_diag_fail(diag, VD_E_NO_MEMORY, "out of memory");
     hasher->algorithm = algorithm;
-    if (EVP_DigestInit_ex(hasher->ctx, rows[algorithm].md(), NULL) != 1)
+    if (EVP_DigestInit_ex(hasher->ctx, again ? NULL : rows[algorithm].md(), NULL) != 1)
         return fail(diag, algorithm);
     return VD_OK;
 }

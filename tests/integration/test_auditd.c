@@ -21,6 +21,7 @@
 
 #include "core/abi/event.h"
 #include "services/audit/verify.h"
+#include "tests/support/small_policy.h"
 #include "tests/unit/audit_fixture.h"
 
 #define ETH_BYTES 14
@@ -436,5 +437,119 @@ VD_TEST(auditd_becomes_another_user)
     VD_EXPECT(stat(t.log, &st) == 0 && st.st_uid == 65534);
     (void)read_log(VD_OK);
     VD_EXPECT_EQ(tally.events, 5);
+    tear_down();
+}
+
+static void store_policy(const char *path)
+{
+    size_t size;
+    uint8_t *blob = small_policy(&size);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+    VD_EXPECT(fd >= 0 && write(fd, blob, size) == (ssize_t)size);
+    close(fd);
+    free(blob);
+}
+
+/* Row 3 of the map of contexts beside the ring. */
+static void pin_context(void)
+{
+    struct vd_context context = sp_plain(SP_APP_U, SP_APP_R, SP_APP_T);
+    int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "contexts", 4, sizeof(context), 8, NULL);
+    char path[256];
+    uint32_t sid = 3;
+
+    VD_EXPECT(map >= 0 && bpf_map_update_elem(map, &sid, &context, BPF_ANY) == 0);
+    snprintf(path, sizeof(path), "%.*s/contexts", (int)(strrchr(t.ring_path, '/') - t.ring_path),
+             t.ring_path);
+    VD_EXPECT(bpf_obj_pin(map, path) == 0);
+    close(map);
+}
+
+static struct vd_event named_event(uint32_t policy_seqno)
+{
+    struct vd_event event = event_of(t.next++);
+
+    event.subject_sid = 3;
+    event.object_sid = 5; /* a row without a context */
+    event.class = SP_FILE;
+    event.requested = SP_READ | SP_OPEN;
+    event.denied = SP_READ;
+    event.policy_seqno = policy_seqno;
+    return event;
+}
+
+static struct {
+    uint32_t number;
+    char class[4][16];
+    char perms[4][32];
+    char subject[4][64];
+    bool object[4];
+} named;
+
+static void copy_text(char *to, size_t room, const struct vd_audit_text *text)
+{
+    snprintf(to, room, "%.*s", (int)text->size, text->data != NULL ? text->data : "");
+}
+
+static vd_status note_names(void *ctx, uint64_t segment, const struct vd_audit_frame *frame,
+                            const struct vd_audit_record *record)
+{
+    (void)ctx;
+    (void)segment;
+    (void)frame;
+    if (record == NULL || record->type != VD_EVENT_TYPE_FILE || named.number == 4)
+        return VD_OK;
+    VD_EXPECT_EQ(record->class_number, SP_FILE);
+    VD_EXPECT_EQ(record->requested, SP_READ | SP_OPEN);
+    copy_text(named.class[named.number], 16, &record -> class_name);
+    copy_text(named.perms[named.number], 32, &record->requested_names);
+    copy_text(named.subject[named.number], 64, &record->subject_context);
+    named.object[named.number++] = vd_audit_has(record, VD_AUDIT_TAG_OBJECT_CONTEXT);
+    return VD_OK;
+}
+
+/* Names by the policy; none by a policy that is gone; by the new one once it is there. */
+VD_TEST(auditd_names_what_it_can)
+{
+    struct vd_hasher hasher = {};
+    struct vd_audit_hash hash = vd_audit_sha256(&hasher);
+    struct vd_audit_walk walk = {.hash = &hash, .visit = note_names};
+    struct vd_audit_report report;
+    struct vd_audit_store store;
+    char policy[192];
+    struct vd_event event;
+    int code = 0;
+
+    set_up(1 << 16);
+    pin_context();
+    snprintf(policy, sizeof(policy), "%s/names.vpol", vd_test_tmpdir());
+    store_policy(policy);
+    event = named_event(1);
+    VD_EXPECT(send_raw(&event));
+    VD_EXPECT(start("--names", policy, &code));
+    VD_EXPECT_EQ(stop(SIGTERM), 0);
+    VD_EXPECT(start("--names", policy, &code));
+    VD_EXPECT(unlink(policy) == 0);
+    event = named_event(1); /* the policy that was loaded, as far as anyone knows */
+    VD_EXPECT(send_raw(&event));
+    event = named_event(2); /* another one, whose file is not there */
+    VD_EXPECT(send_raw(&event));
+    VD_EXPECT_EQ(stop(SIGTERM), 0);
+    VD_EXPECT_EQ(vd_audit_store_open(&store, t.log, NULL), VD_OK);
+    walk.store = &store;
+    VD_EXPECT_EQ(vd_audit_verify(&walk, &report, NULL), VD_OK);
+    vd_audit_store_done(&store);
+    vd_hasher_done(&hasher);
+    VD_EXPECT_EQ(named.number, 3);
+    for (uint32_t i = 0; i < 2; i++) {
+        VD_EXPECT_STR(named.class[i], "file");
+        VD_EXPECT_STR(named.perms[i], "read open");
+        VD_EXPECT_STR(named.subject[i], "app_u:app_r:app_t:s0");
+        VD_EXPECT(!named.object[i]);
+    }
+    VD_EXPECT_STR(named.class[2], "");
+    VD_EXPECT_STR(named.perms[2], "");
+    VD_EXPECT_STR(named.subject[2], "");
     tear_down();
 }
