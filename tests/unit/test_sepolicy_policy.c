@@ -373,6 +373,26 @@ VD_TEST(sepolicy_limit_of_transitions)
     VD_EXPECT_EQ(pt_messages.first_error.line, 2);
 }
 
+VD_TEST(sepolicy_limit_of_conditions)
+{
+    for (uint32_t count = 1024; count <= 1025; count++) {
+        begin("type a_t; bool b true;");
+        repeat("if (b) { allow a_t self:file read; }", count);
+        VD_EXPECT_EQ(pt_compile(text), count == 1024 ? VD_OK : VD_E_LIMIT);
+    }
+    VD_EXPECT_STR(pt_messages.first_error.text,
+                  "more than 1024 conditions bear on the same source, target and class");
+}
+
+VD_TEST(sepolicy_stops_when_all_is_wrong)
+{
+    begin("type a_t;\n");
+    repeat("allow a_t no_t:file read;\n", 10000);
+    VD_EXPECT_EQ(pt_compile(text), VD_E_INVALID);
+    VD_EXPECT_EQ(pt_messages.errors, VD_SEPOLICY_MAX_ERRORS + 1);
+    VD_EXPECT_STR(pt_messages.last_error.text, "480 more errors in t.te are not shown");
+}
+
 VD_TEST(sepolicy_memory_is_bounded)
 {
     struct vd_sepolicy_options small = {.memory = (size_t)8 << 20};

@@ -7,14 +7,23 @@ static struct vd_sp_cond_part *find_part(struct vd_sp_te *te, struct vd_sp_cell 
                                          const struct vd_sp_rule *rule)
 {
     uint32_t cond = rule->cond - 1, branch = rule->otherwise ? 0 : 1;
+    struct vd_sp *sp = te->image->c->sp;
     struct vd_sp_cond_part *part;
+    uint32_t count = 0;
 
     for (uint32_t i = cell->conds; i != 0; i = te->row.parts.data[i - 1].next) {
         part = &te->row.parts.data[i - 1];
         if (part->cond == cond && part->branch == branch)
             return part;
+        count++;
     }
-    part = VD_SP_PUSH(&te->image->c->sp->arena, &te->row.parts);
+    if (count == VD_SP_MAX_CELL_CONDS) {
+        vd_sp_error(&sp->messages, rule->place,
+                    "more than %u conditions bear on the same source, target and class",
+                    VD_SP_MAX_CELL_CONDS);
+        vd_sp_escape(&sp->arena, VD_E_LIMIT);
+    }
+    part = VD_SP_PUSH(&sp->arena, &te->row.parts);
     *part = (struct vd_sp_cond_part){.next = cell->conds, .cond = cond, .branch = branch};
     cell->conds = te->row.parts.count;
     return part;

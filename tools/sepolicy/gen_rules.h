@@ -10,6 +10,8 @@
 
 #include "tools/sepolicy/codegen.h"
 
+#define VD_SP_MAX_CELL_CONDS 1024u /* conditions that bear on one source, target and class */
+
 /* What conditional rules add to one target, a list by target. */
 struct vd_sp_cond_part {
     uint32_t next; /* index + 1 */

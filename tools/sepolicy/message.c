@@ -162,6 +162,15 @@ void vd_sp_messages_end(struct vd_sp_messages *messages)
     }
 }
 
+/* Hints cost a search each: a text that is all errors must not cost more than a policy. */
+static void stop_if_hopeless(struct vd_sp_messages *messages)
+{
+    if (messages->errors < VD_SEPOLICY_STOP_ERRORS)
+        return;
+    vd_sp_messages_end(messages);
+    vd_sp_escape(messages->arena, VD_E_INVALID);
+}
+
 struct subject {
     enum vd_sepolicy_level level;
     uint32_t place;
@@ -175,8 +184,10 @@ static void show(struct vd_sp_messages *messages, const struct subject *subject,
     char buf[TEXT_SIZE];
     struct position pos = {};
 
-    if (!admit(messages, source, subject->level))
+    if (!admit(messages, source, subject->level)) {
+        stop_if_hopeless(messages);
         return;
+    }
     (void)vsnprintf(buf, sizeof(buf), format, args);
     if (source != NULL)
         find_position(messages->arena, source, subject->place, &pos);

@@ -18,6 +18,7 @@
 
 #define VD_SEPOLICY_MAX_ERRORS   20u               /* shown for one file; the rest is counted */
 #define VD_SEPOLICY_MAX_WARNINGS 20u               /* shown for one file */
+#define VD_SEPOLICY_STOP_ERRORS  500u              /* in all files together: reading stops there */
 #define VD_SEPOLICY_MAX_SOURCE   (512u << 20)      /* bytes of all sources together */
 #define VD_SEPOLICY_MEMORY       ((size_t)4 << 30) /* default limit of the arena */
 
@@ -66,7 +67,7 @@ struct vd_sepolicy_result {
 
 /*
  * Compiles `count` sources, read as one text in that order. VD_OK fills `ret`;
- * VD_E_INVALID: there were errors, each given to `options->message`; VD_E_LIMIT
+ * VD_E_INVALID: there were errors, given to `options->message`; VD_E_LIMIT
  * or VD_E_NO_MEMORY: the arena's limit or the machine's memory is used up.
  */
 vd_status vd_sepolicy_compile(const struct vd_sepolicy_source *sources, size_t count,
