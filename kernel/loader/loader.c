@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "kernel/loader/internal.h"
 
+#include "kernel/loader/inner_map.h"
 #include "lib/diagf.h"
 
 #include <dirent.h>
@@ -57,6 +58,7 @@ static vd_status load_kernel(struct vd_loader *loader, struct vd_diag *diag)
 {
     uint32_t capacity = CAPACITY_MIN;
     struct vd_kernel *kernel = vd_kernel__open();
+    VD_AUTO(vd_fd_close) int inner = -1;
     int ret;
 
     if (kernel == NULL)
@@ -65,11 +67,9 @@ static vd_status load_kernel(struct vd_loader *loader, struct vd_diag *diag)
     while (capacity < 2 * loader->policy.size)
         capacity *= 2;
     kernel->rodata->vd_policy_capacity = capacity;
-    ret = bpf_map__set_value_size(kernel->maps.vd_policy_initial, capacity);
-    if (ret == 0)
-        ret = bpf_map__set_value_size(bpf_map__inner_map(kernel->maps.vd_policy_outer), capacity);
-    if (ret == 0)
-        ret = vd_kernel__load(kernel);
+    inner =
+        vd_inner_map_resize(kernel->maps.vd_policy_outer, kernel->maps.vd_policy_initial, capacity);
+    ret = inner < 0 ? inner : vd_kernel__load(kernel);
     if (ret != 0)
         return vd_diagf_errno(diag, VD_E_SYSTEM, -ret, "the kernel refuses the BPF programs");
     return VD_OK;

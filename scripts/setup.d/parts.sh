@@ -10,8 +10,8 @@ parts_table() {
     cat <<'TABLE'
 openssl         1
 mbedtls         1
-kernel/primary  1
-kernel/fallback 1
+kernel/primary  2
+kernel/fallback 2
 ovmf            1
 virt-fw         2
 TABLE
@@ -106,6 +106,13 @@ newest_kernel() {
         sed -E 's/^linux-(binary|image)-([^ ]*) .*/\2/' | sort -V | tail -n 1
 }
 
+# C23 has bool, false and true as keywords; vmlinux.h defines them as a kernel's C does.
+guard_keywords() {
+    sed -e 's/^typedef _Bool bool;$/#if __STDC_VERSION__ < 202311L\n&\n#endif/' \
+        -e 's/^\tfalse = 0,$/#if __STDC_VERSION__ < 202311L\n&/' \
+        -e 's/^\ttrue = 1,$/&\n#else\n\tvmlinux_false = 0,\n\tvmlinux_true = 1,\n#endif/'
+}
+
 # make_kernel VERSION DIR: vmlinuz, modules, vmlinux.h of a Debian kernel.
 make_kernel() {
     [ -n "$1" ] || die "the mirror has no such kernel"
@@ -126,8 +133,9 @@ make_kernel() {
         mv "$unpacked/lib/modules" "$2/modules/lib/modules"
     echo "$1" >"$2/VERSION"
     python3 "$here/setup.d/vmlinux.py" "$2/vmlinuz" "$2/vmlinux"
-    bpftool btf dump file "$2/vmlinux" format c >"$2/vmlinux.h"
-    rm -rf "$2/vmlinux" "$unpacked"
+    bpftool btf dump file "$2/vmlinux" format c >"$2/vmlinux-raw.h"
+    guard_keywords <"$2/vmlinux-raw.h" >"$2/vmlinux.h"
+    rm -rf "$2/vmlinux" "$2/vmlinux-raw.h" "$unpacked"
 }
 
 make_kernel_primary() {

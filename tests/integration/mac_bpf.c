@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tests/integration/mac_bpf.h"
 
+#include "kernel/loader/inner_map.h"
 #include "mac_query.skel.h"
 
 #include <bpf/bpf.h>
@@ -34,6 +35,7 @@ struct mac_bpf *mac_bpf_new(uint32_t capacity)
 {
     struct mac_bpf *bpf = calloc(1, sizeof(*bpf));
     void *mapped;
+    int inner = -1;
 
     if (bpf == NULL)
         return NULL;
@@ -43,18 +45,20 @@ struct mac_bpf *mac_bpf_new(uint32_t capacity)
     if (bpf->skel == NULL)
         goto fail;
     bpf->skel->rodata->vd_policy_capacity = capacity;
-    if (bpf_map__set_value_size(bpf->skel->maps.vd_policy_initial, capacity) != 0 ||
-        bpf_map__set_value_size(bpf_map__inner_map(bpf->skel->maps.vd_policy_outer), capacity) !=
-            0 ||
-        mac_query_bpf__load(bpf->skel) != 0)
+    inner = vd_inner_map_resize(bpf->skel->maps.vd_policy_outer, bpf->skel->maps.vd_policy_initial,
+                                capacity);
+    if (inner < 0 || mac_query_bpf__load(bpf->skel) != 0)
         goto fail;
     mapped = mmap(NULL, query_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED,
                   bpf_map__fd(bpf->skel->maps.query), 0);
     if (mapped == MAP_FAILED)
         goto fail;
     bpf->query = mapped;
+    close(inner);
     return bpf;
 fail:
+    if (inner >= 0)
+        close(inner);
     mac_query_bpf__destroy(bpf->skel);
     free(bpf);
     return NULL;
