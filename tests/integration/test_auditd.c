@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -551,5 +552,54 @@ VD_TEST(auditd_names_what_it_can)
     VD_EXPECT_STR(named.class[2], "");
     VD_EXPECT_STR(named.perms[2], "");
     VD_EXPECT_STR(named.subject[2], "");
+    tear_down();
+}
+
+/* The only child that is left; 0 if there is none. */
+static pid_t only_child(void)
+{
+    char path[64], text[64] = {};
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+    fd = open(path, O_RDONLY);
+    if (fd < 0)
+        vd_test_skip("this kernel lists no children in /proc");
+    if (read(fd, text, sizeof(text) - 1) < 0)
+        text[0] = '\0';
+    close(fd);
+    return (pid_t)strtol(text, NULL, 10);
+}
+
+/* Without --foreground the call returns once the daemon is ready, or with its failure. */
+VD_TEST(auditd_goes_to_the_background)
+{
+    char program[512];
+    int status;
+
+    set_up(1 << 16);
+    snprintf(program, sizeof(program), "%s/bin/veridian-auditd", getenv("VD_BUILD_ROOT"));
+    VD_EXPECT(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
+    for (uint32_t round = 0; round < 2; round++) {
+        pid_t pid = fork();
+        VD_EXPECT(pid >= 0);
+        if (pid == 0) {
+            execl(program, program, "--ring", round == 0 ? t.ring_path : "/nonexistent", "--log",
+                  t.log, NULL);
+            _exit(99);
+        }
+        VD_EXPECT(waitpid(pid, &status, 0) == pid);
+        VD_EXPECT(WIFEXITED(status));
+        VD_EXPECT_EQ(WEXITSTATUS(status), round == 0 ? 0 : 3);
+        if (round == 0) {
+            t.daemon = only_child();
+            VD_EXPECT(t.daemon > 0);
+            send_events(7);
+            VD_EXPECT_EQ(stop(SIGTERM), 0);
+        }
+    }
+    (void)read_log(VD_OK);
+    VD_EXPECT_EQ(tally.events, 7);
+    VD_EXPECT_EQ(tally.stops, 1);
     tear_down();
 }

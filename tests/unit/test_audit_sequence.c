@@ -73,6 +73,18 @@ VD_TEST(sequence_repeats_are_seen)
     VD_EXPECT_EQ(s.repeated, 2);
 }
 
+VD_TEST(sequence_resumes)
+{
+    start(0);
+    vd_audit_sequence_resume(&s, 5, 20, 3);
+    VD_EXPECT_EQ(s.lost, 3);
+    VD_EXPECT_EQ(vd_audit_sequence_take(&s, 19), VD_AUDIT_ARRIVAL_REPEATED);
+    VD_EXPECT_EQ(vd_audit_sequence_take(&s, 5), VD_AUDIT_ARRIVAL_REPEATED);
+    VD_EXPECT_EQ(vd_audit_sequence_take(&s, 4), VD_AUDIT_ARRIVAL_LATE);
+    VD_EXPECT_EQ(vd_audit_sequence_take(&s, 20), VD_AUDIT_ARRIVAL_NEW);
+    VD_EXPECT_EQ(vd_audit_sequence_missing(&s), 0);
+}
+
 VD_TEST(sequence_far_jump_is_one_run)
 {
     start(0);
