@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Enforcement in the kernel, hook by hook, in a virtual machine. Prints TAP.
+
+Each attempt is made three times as root with every capability: in a domain
+without a rule (refused, and the log names class and permission), in a domain
+with one (let through), and with the policy off (let through: so it was the
+policy that refused). On the primary kernel and on the fallback.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.environ.get("VD_SOURCE_ROOT", os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
+BUILD = os.environ.get("VD_BUILD_ROOT", os.path.join(ROOT, "build"))
+VERIDIAN = os.path.join(BUILD, "bin/veridian")
+PROBE = os.path.join(BUILD, "image/veridian-probe")
+HERE = os.path.dirname(os.path.realpath(__file__))
+STEP = re.compile(r"VERIDIAN: step (\S+) (?:ok|FAIL) code (-?\d+)")
+EPERM, EACCES, ENOEXEC = 1, 13, 8
+PINS = "/sys/fs/bpf/veridian"
+CONFINED, TESTER, TRUSTED, NOFORK = (f"/srv/{p}" for p in ("showcase/probe", "test/tester", "showcase/probe-trusted", "test/nofork"))
+VICTIM = "system_u:object_r:victim_t"
+
+CONTEXTS = f"""
+/srv/test          -d system_u:object_r:public_t
+/srv/test/tester   -- system_u:object_r:tester_exec_t
+/srv/test/script   -- system_u:object_r:tester_exec_t
+/srv/test/nofork   -- system_u:object_r:nofork_exec_t
+/srv/test/victim   -- {VICTIM}
+"""
+
+# Made by the tester before the attempts: objects in /tmp under a foreign label.
+PREPARE = [
+    ("make-victim", TESTER, "create /tmp/victim"), ("label-victim", TESTER, f"relabel /tmp/victim {VICTIM}"),
+    ("make-vdir", TESTER, "mkdir /tmp/vdir"), ("label-vdir", TESTER, f"relabel /tmp/vdir {VICTIM}"),
+    ("make-mnt", TESTER, "mkdir /tmp/mnt"),
+]
+
+# name, attempt, class, permission in the record of the refusal
+ATTEMPTS = [
+    ("read", "read /srv/showcase/secret", "file", "read"),
+    ("write", "write /srv/showcase/public", "file", "write"),
+    ("append", "append /srv/showcase/public", "file", "append"),
+    ("create", "create /run/new", "dir", "add_name"),
+    ("mkdir", "mkdir /run/newdir", "dir", "add_name"),
+    ("rmdir-parent", "rmdir /run/newdir", "dir", "remove_name"),
+    ("symlink", "symlink /run/newlink", "dir", "add_name"),
+    ("mknod", "mknod /run/newfifo", "dir", "add_name"),
+    ("link", "link /tmp/victim /tmp/hard", "file", "link"),
+    ("rename", "rename /tmp/victim /tmp/moved", "file", "rename"),
+    ("unlink", "unlink /tmp/moved", "file", "unlink"),
+    ("rmdir", "rmdir /tmp/vdir", "dir", "rmdir"),
+    ("exec", "exec /srv/showcase/probe-trusted", "file", "execute"),
+    ("map-exec", "map-exec /srv/showcase/probe-trusted", "file", "execute"),
+    ("execmem", "execmem", "process", "execmem"),
+    ("mprotect", "mprotect", "process", "execmem"),
+    ("memfd-exec", "memfd-exec /srv/showcase/probe-trusted", "file", "execute"),
+    ("mount", "mount /tmp/mnt", "dir", "mounton"),
+    ("remount", "remount /tmp/mnt", "filesystem", "remount"),
+    ("umount", "umount /tmp/mnt", "filesystem", "unmount"),
+    ("bpf-map", "bpf-map", "bpf", "map_create"),
+    ("bpf-prog", "bpf-prog", "bpf", "prog_load"),
+    ("ptrace", "ptrace 1", "process", "ptrace"),
+    ("mem", "write /proc/1/mem", "file", "write"),
+    ("kill", "kill 1 0", "process", "signull"),
+    ("module", "module", "system", "module_load"),
+]
+
+# Refused whoever asks or for want of one rule: name, program, attempt, class, permission in the record
+ALWAYS = [
+    ("unlabelled", TRUSTED, "exec /srv/showcase/unlabelled", "file", "execute"),
+    ("interpreter", TESTER, "exec /srv/test/script", "file", "execute"),
+    ("unlabel", TRUSTED, "unlabel /srv/showcase/secret", "file", "relabelto"),
+    ("relabel-unknown", TRUSTED, "relabel /srv/showcase/secret no:such:label", "file", "relabelto"),
+    ("relabel", CONFINED, f"relabel /srv/showcase/public {VICTIM}", "file", "relabelfrom"),
+    ("guard-map", TESTER, f"bpf-get {PINS}/config", "security", "load_policy"),
+    ("guard-map-id", TESTER, "bpf-map-id", "security", "load_policy"),
+    ("guard-prog-id", TESTER, "bpf-prog-id", "security", "load_policy"),
+    ("guard-prog", TESTER, f"bpf-get {PINS}/prog_file_open", "security", "load_policy"),
+    ("guard-unlink", TESTER, f"unlink {PINS}/link_file_open", "dir", "remove_name"),
+    ("guard-umount", TESTER, "umount /sys/fs/bpf", "filesystem", "unmount"),
+    ("guard-cover", TESTER, "mount /sys/fs/bpf", "dir", "mounton"),
+    ("guard-bind", TESTER, f"bind /tmp {PINS}", "dir", "mounton"),
+    ("nnp", TRUSTED, "--no-new-privs exec /srv/showcase/probe", "process2", "nnp_transition"),
+    ("fork", NOFORK, "fork", "process", "fork"),
+]
+# Let through although nearby things are refused: the policy has rules for these.
+ALLOWED = [
+    ("allowed-read", CONFINED, "read /srv/showcase/public"),
+    ("allowed-create", CONFINED, "create /tmp/own"),
+    ("allowed-append", CONFINED, "append /tmp/own"),
+    ("allowed-unlink", CONFINED, "unlink /tmp/own"),
+    ("allowed-fork", CONFINED, "fork"),
+    ("allowed-transition", TRUSTED, "exec /srv/showcase/probe"),
+    ("allowed-guard-map", TRUSTED, f"bpf-get {PINS}/config"),
+]
+
+
+class Tap:
+    def __init__(self):
+        self.number = self.failed = 0
+
+    def check(self, name, good, detail=""):
+        self.number += 1
+        if not good:
+            self.failed += 1
+            print("\n".join(f"# {line}" for line in str(detail).splitlines()))
+        print(f"{'' if good else 'not '}ok {self.number} - {name}", flush=True)
+
+
+def steps_text(mode):
+    lines = [f"prepare-{n} {prog} {what}" for n, prog, what in PREPARE]
+    for name, what, _, _ in ATTEMPTS:
+        if mode == "enforcing":
+            lines.append(f"confined-{name} {CONFINED} {what}")
+        lines.append(f"tester-{name} {TESTER if mode == 'enforcing' else CONFINED} {what}")
+    if mode == "enforcing":
+        lines += [f"always-{n} {prog} {what}" for n, prog, what, _, _ in ALWAYS]
+        lines += [f"ok-{n} {prog} {what}" for n, prog, what in ALLOWED]
+    else:
+        lines.append(f"ok-unlabelled {TRUSTED} exec /srv/showcase/unlabelled")
+        lines.append(f"ok-fork {NOFORK} fork")
+    return "\n".join(lines) + "\n"
+
+
+def must(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        print(f"Bail out! {' '.join(command)}: exit {done.returncode}: {done.stderr.strip()}")
+        sys.exit(1)
+    return done.stdout
+
+
+def write(path, text, mode=0o644):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    os.chmod(path, mode)
+    return path
+
+
+def make_initrd(work, mode):
+    image = os.path.join(ROOT, "policy/image")
+    policy = os.path.join(work, "policy.vpol")
+    must(VERIDIAN, "policy", "compile", "-o", policy, os.path.join(image, "image.te"), os.path.join(HERE, "enforcement/tester.te"))
+    with open(os.path.join(image, "file_contexts"), encoding="utf-8") as f:
+        contexts = write(os.path.join(work, "file_contexts"), f.read() + CONTEXTS)
+    script = write(os.path.join(work, "script"), "#!/srv/showcase/unlabelled\n", 0o755)
+    steps = write(os.path.join(work, "steps"), steps_text(mode))
+    out = os.path.join(work, f"initrd-{mode}")
+    must(os.path.join(ROOT, "image/build-initrd"), "--build", BUILD, "--policy", policy, "--file-contexts", contexts, "--no-compress",
+         "--kernel-dir", "", "--out", out, *(f"--add={guest}={host}" for guest, host in (
+             ("srv/test/tester", PROBE), ("srv/test/nofork", PROBE), ("srv/test/script", script), ("etc/veridian/steps", steps))))
+    return out
+
+
+def boot(work, kernel, initrd, mode):
+    """Boots once; returns ({step: code}, audit records, console)."""
+    log, export = os.path.join(work, "console"), os.path.join(work, "export")
+    done = subprocess.run([os.path.join(ROOT, "image/boot-vm"), "--kernel", kernel, "--initrd", initrd, "--tpm-interface", "none",
+                           "--append", f"console=ttyS0 quiet panic=-1 lsm=capability,landlock,bpf veridian.mac={mode}", "--log", log,
+                           "--export", export, "--timeout", "300"], capture_output=True, text=True, check=False)
+    with open(log, encoding="utf-8", errors="replace") as f:
+        console = f.read()
+    if done.returncode != 0:
+        print("\n".join("# " + line for line in (done.stdout + done.stderr + console[-3000:]).splitlines()))
+        return None, [], console
+    records = []
+    if mode != "off":
+        text = must(VERIDIAN, "audit", "search", "--log", os.path.join(export, "audit"), "--json")
+        records = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return {name: int(code) for name, code in STEP.findall(console)}, records, console
+
+
+def recorded(records, kind, perm, domain):
+    """True if a refusal of that permission on that class, asked by the domain, is in the log."""
+    return any(r.get("action", {}).get("class") == kind and perm in r["action"].get("denied", [])
+               and r.get("subject", {}).get("context", "").endswith(":" + domain) for r in records)
+
+
+DOMAINS = {CONFINED: "probe_t", TESTER: "tester_t", TRUSTED: "init_t", NOFORK: "nofork_t"}
+
+
+def check_enforcing(tap, label, codes, records):
+    for name, _, kind, perm in ATTEMPTS:
+        got = codes.get(f"confined-{name}")
+        tap.check(f"{label}: {name} without a rule is refused", got in (EACCES, EPERM), f"code {got}")
+        tap.check(f"{label}: {name} is recorded as {kind} {perm}", recorded(records, kind, perm, "probe_t"))
+        got = codes.get(f"tester-{name}")
+        tap.check(f"{label}: {name} with a rule is let through", got == 0, f"code {got}")
+    for name, program, _, kind, perm in ALWAYS:
+        got = codes.get(f"always-{name}")
+        tap.check(f"{label}: {name} is refused", got in (EACCES, EPERM), f"code {got}")
+        tap.check(f"{label}: {name} is recorded as {kind} {perm}", recorded(records, kind, perm, DOMAINS[program]))
+    for name, _, _ in ALLOWED:
+        tap.check(f"{label}: {name}", codes.get(f"ok-{name}") == 0, f"code {codes.get(f'ok-{name}')}")
+
+
+def check_off(tap, label, codes):
+    for name, _, _, _ in ATTEMPTS:
+        got = codes.get(f"tester-{name}")
+        tap.check(f"{label}: {name} without the policy is let through", got == 0, f"code {got}")
+    for name in ("unlabelled", "fork"):
+        tap.check(f"{label}: {name} without the policy is let through", codes.get(f"ok-{name}") == 0, f"code {codes.get(f'ok-{name}')}")
+
+
+def main():
+    tap = Tap()
+    kernels = [(name, os.path.join(os.environ.get(var, ""), "vmlinuz"))
+               for name, var in (("primary kernel", "VD_KERNEL_PRIMARY"), ("fallback kernel", "VD_KERNEL_FALLBACK"))]
+    missing = [path for path in [VERIDIAN, PROBE, *(k for _, k in kernels)] if not os.path.exists(path)]
+    if missing:
+        print(f"1..0 # SKIP not built or not fetched: {', '.join(missing)}")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="veridian-enforcement-") as work:
+        initrds = {mode: make_initrd(work, mode) for mode in ("enforcing", "off")}
+        for label, kernel, mode in [(*kernels[0], "enforcing"), (*kernels[1], "enforcing"), (*kernels[0], "off")]:
+            codes, records, _ = boot(work, kernel, initrds[mode], mode)
+            tap.check(f"{label}: boot, policy {mode}", codes is not None)
+            if codes is not None:
+                check_enforcing(tap, label, codes, records) if mode == "enforcing" else check_off(tap, label, codes)
+    print(f"1..{tap.number}")
+    return 1 if tap.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
