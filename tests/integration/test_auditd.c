@@ -22,11 +22,11 @@
 
 #include "core/abi/event.h"
 #include "services/audit/verify.h"
+#include "tests/integration/event_source.h"
 #include "tests/support/small_policy.h"
 #include "tests/unit/audit_fixture.h"
 
 #define ETH_BYTES 14
-#define EVENT     ((int)sizeof(struct vd_event))
 
 static struct {
     char pins[128];
@@ -39,34 +39,6 @@ static struct {
     pid_t daemon;
 } t;
 static uint32_t runs;
-
-#define INSN(c, d, s, o, i) \
-    ((struct bpf_insn){.code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i)})
-
-/* Copies EVENT bytes of the packet to the ring. */
-static int load_program(int ring)
-{
-    const struct bpf_insn code[] = {
-        INSN(BPF_ALU64 | BPF_MOV | BPF_K, 2, 0, 0, 0),
-        INSN(BPF_ALU64 | BPF_MOV | BPF_X, 3, 10, 0, 0),
-        INSN(BPF_ALU64 | BPF_ADD | BPF_K, 3, 0, 0, -EVENT),
-        INSN(BPF_ALU64 | BPF_MOV | BPF_K, 4, 0, 0, EVENT),
-        INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_skb_load_bytes),
-        INSN(BPF_JMP | BPF_JNE | BPF_K, 0, 0, 7, 0),
-        INSN(BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_FD, 0, ring),
-        INSN(0, 0, 0, 0, 0),
-        INSN(BPF_ALU64 | BPF_MOV | BPF_X, 2, 10, 0, 0),
-        INSN(BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -EVENT),
-        INSN(BPF_ALU64 | BPF_MOV | BPF_K, 3, 0, 0, EVENT),
-        INSN(BPF_ALU64 | BPF_MOV | BPF_K, 4, 0, 0, 0),
-        INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_ringbuf_output),
-        /* ringbuf_output answers 0 or -EAGAIN: the caller sees it as the return value. */
-        INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
-    };
-
-    return bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "event_source", "GPL", code,
-                         sizeof(code) / sizeof(code[0]), NULL);
-}
 
 /* Sends one event; a full ring is counted as the kernel's programs do. */
 static bool send_raw(const struct vd_event *event)
