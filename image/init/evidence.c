@@ -21,7 +21,8 @@
 #define FORGED_DIR   "/tmp/audit-forged"
 #define FIRMWARE_LOG "/sys/kernel/security/tpm0/binary_bios_measurements"
 #define TPM          "/dev/tpmrm0"
-#define START_TIME   20000 /* ms */
+#define QUOTED_PCRS  "4,7,8,9,11" /* as image/show/steps.py verifies */
+#define START_TIME   20000        /* ms */
 #define TOOL_TIME    20000
 #define RECORD_TRIES 50
 #define RECORD_WAIT  100 /* ms between two looks at the log */
@@ -138,14 +139,16 @@ static void step_verify(struct vd_init *init)
 
 static void step_quote(struct vd_init *init)
 {
-    const char *const argv[] = {VERIDIAN, "attest",           "quote", "--nonce", init->nonce,
-                                "--out",  VD_INIT_EXPORT_DIR, NULL};
+    const char *const argv[] = {VERIDIAN, "attest",    "quote", "--nonce",          init->nonce,
+                                "--pcrs", QUOTED_PCRS, "--out", VD_INIT_EXPORT_DIR, NULL};
     struct vd_run run;
 
     if (init->nonce[0] == '\0' || access(TPM, F_OK) != 0)
         return; /* nobody asked, or nothing can answer */
     vd_init_run(argv, TOOL_TIME, &run);
-    vd_init_step(init, "quote", run.code == 0, "%s", last_line(&run));
+    vd_init_step(init, "quote", run.code == 0, "%s",
+                 run.code == 0 ? "PCRs " QUOTED_PCRS " quoted with the host's nonce"
+                               : last_line(&run));
 }
 
 static void export_firmware_log(void)
