@@ -156,18 +156,20 @@ def flipped_bootloader(space, image_dir):
 
 
 def attest(space, done, *, nonce, log, expected, key):
-    """`veridian attest verify`; returns its exit code and last message."""
+    """`veridian attest verify`; returns its exit code and verdict line."""
     code, out, err = space.run(space.veridian, "attest", "verify", "--quote", done.exports, "--nonce", nonce,
                                "--ak", key, "--event-log", log, "--expected", expected)
     lines = (out + err).strip().splitlines()
-    return code, lines[-1] if lines else ""
+    return code, lines[0] if lines else ""
 
 
 def quote_verified(space, done, expected, key):
     code, text = attest(space, done, nonce=done.nonce, log=done.export("eventlog.bin"), expected=expected, key=key)
     if code != 0:
         raise StepFailed(f"exit {code}: {text}")
-    return text, True
+    with open(expected, encoding="utf-8") as f:
+        registers = sorted(json.load(f)["pcrs"]["sha256"], key=int)
+    return f"{text.removeprefix('verified: ')}; {', '.join(registers)} as predicted from the files", True
 
 
 def quote_refused(space, done, expected, key):
@@ -190,4 +192,4 @@ def quote_refused(space, done, expected, key):
 def log_verified(space, done):
     """The exported audit log verifies here too, outside the guest."""
     out = space.must(space.veridian, "audit", "verify", "--log", done.export("audit"))
-    return out.strip().splitlines()[-1], True
+    return out.strip().splitlines()[0].removeprefix("verified: "), True
