@@ -167,6 +167,9 @@ static void bench_bpf(const struct state *s, struct mac_bpf *bpf, const char *na
         query->target = q->target;
         query->class = q->class;
         query->kind = VD_TRANS_TYPE;
+        query->source_sid = 2 * i + 1;
+        query->target_sid = 2 * i + 2;
+        query->seqno = 1;
         values[i] = (double)run(bpf, 20000);
     }
     qsort(values, 101, sizeof(values[0]), compare);
@@ -178,9 +181,10 @@ static void bench_kernel(const struct state *s)
     struct mac_bpf *bpf = mac_bpf_new((uint32_t)s->bytes.size);
 
     if (bpf == NULL || !mac_bpf_policy(bpf, s->bytes.data, s->bytes.size)) {
-        printf("# mac.decide.bpf, mac.transition.bpf left out: bpf() is refused here\n");
+        printf("# mac.decide.bpf and its kin left out: bpf() is refused here\n");
     } else {
         bench_bpf(s, bpf, "mac.decide.bpf", mac_bpf_decide);
+        bench_bpf(s, bpf, "mac.decide.bpf.cached", mac_bpf_cached);
         bench_bpf(s, bpf, "mac.transition.bpf", mac_bpf_transition);
     }
     mac_bpf_free(bpf);

@@ -7,6 +7,7 @@
  */
 #include "kernel/bpf/event.bpf.h"
 #include "kernel/bpf/mac_decide.bpf.h"
+#include "kernel/bpf/avc.bpf.h"
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -21,13 +22,6 @@ struct {
     __type(key, struct vd_context);
     __type(value, __u32);
 } vd_context_ids SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, VD_KERNEL_AVC);
-    __type(key, struct vd_avc_key);
-    __type(value, struct vd_avc_decision);
-} vd_avc SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -79,12 +73,9 @@ static __always_inline int vd_avc_get(const struct vd_request *request, __u32 se
 {
     struct vd_avc_key key = {request->source, request->target, request->class};
     const struct vd_context *source, *target;
-    struct vd_avc_decision *cached;
     struct vd_decision decision;
 
-    cached = bpf_map_lookup_elem(&vd_avc, &key);
-    if (cached != NULL && cached->seqno == seqno) {
-        *ret = *cached;
+    if (vd_avc_cached(&key, seqno, ret)) {
         vd_count(VD_KSTAT_HITS);
         return 0;
     }
@@ -94,12 +85,7 @@ static __always_inline int vd_avc_get(const struct vd_request *request, __u32 se
     if (source == NULL || target == NULL ||
         vd_bpf_decide(source, target, key.class, &decision) != 0)
         return -1;
-    *ret = (struct vd_avc_decision){.allowed = decision.allowed,
-                                    .auditallow = decision.auditallow,
-                                    .auditdeny = decision.auditdeny,
-                                    .flags = decision.flags,
-                                    .seqno = seqno};
-    bpf_map_update_elem(&vd_avc, &key, ret, BPF_ANY);
+    vd_avc_keep(&key, &decision, seqno, ret);
     return 0;
 }
 

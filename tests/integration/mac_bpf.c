@@ -119,6 +119,11 @@ int64_t mac_bpf_decide(struct mac_bpf *bpf, uint32_t repeat)
     return run(bpf->skel->progs.mac_decide, repeat);
 }
 
+int64_t mac_bpf_cached(struct mac_bpf *bpf, uint32_t repeat)
+{
+    return run(bpf->skel->progs.mac_cached, repeat);
+}
+
 int64_t mac_bpf_transition(struct mac_bpf *bpf, uint32_t repeat)
 {
     return run(bpf->skel->progs.mac_transition, repeat);

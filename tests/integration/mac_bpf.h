@@ -21,6 +21,7 @@ struct mac_query *mac_bpf_query(struct mac_bpf *bpf);
 
 /* Runs a program `repeat` times over the query; the time of one run in ns, or -1 and errno. */
 int64_t mac_bpf_decide(struct mac_bpf *bpf, uint32_t repeat);
+int64_t mac_bpf_cached(struct mac_bpf *bpf, uint32_t repeat);
 int64_t mac_bpf_transition(struct mac_bpf *bpf, uint32_t repeat);
 
 #endif

@@ -7,6 +7,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "kernel/bpf/mac_decide.bpf.h"
+#include "kernel/bpf/avc.bpf.h"
 #include "tests/integration/mac_query.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -41,5 +42,26 @@ int mac_transition(struct __sk_buff *skb)
         return 0;
     q->transition_status =
         vd_bpf_transition(&q->source, &q->target, q->class, q->kind, &q->created);
+    return 1;
+}
+
+/* The decision as the hooks get it: from the cache, else computed and kept. */
+SEC("socket")
+int mac_cached(struct __sk_buff *skb)
+{
+    __u32 zero = 0;
+    struct mac_query *q = bpf_map_lookup_elem(&query, &zero);
+    struct vd_avc_decision short_form;
+    struct vd_avc_key key;
+
+    if (q == NULL)
+        return 0;
+    key = (struct vd_avc_key){q->source_sid, q->target_sid, q->class};
+    if (!vd_avc_cached(&key, q->seqno, &short_form)) {
+        if (vd_bpf_decide(&q->source, &q->target, q->class, &q->decision) != 0)
+            return 0;
+        vd_avc_keep(&key, &q->decision, q->seqno, &short_form);
+    }
+    q->cached_allowed = short_form.allowed;
     return 1;
 }

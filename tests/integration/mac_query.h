@@ -10,6 +10,8 @@ struct mac_query {
     struct vd_decision decision;
     uint32_t class;
     uint32_t kind;
+    uint32_t source_sid, target_sid, seqno; /* the cached decision's key and policy */
+    uint32_t cached_allowed;
     int32_t decide_status;
     int32_t transition_status;
 };

@@ -198,6 +198,34 @@ VD_TEST(mac_bpf_reload_swaps_the_policy)
     free(blob);
 }
 
+/* The cache answers for its key alone, and only under the policy that it was filled with. */
+VD_TEST(mac_bpf_cache_ends_with_its_policy)
+{
+    size_t size;
+    uint8_t *blob = small_policy(&size);
+    struct mac_bpf *bpf = load((uint32_t)size);
+    struct mac_query *q = mac_bpf_query(bpf);
+
+    VD_EXPECT(mac_bpf_policy(bpf, blob, size));
+    q->source = sp_plain(SP_SYSTEM_U, SP_SYSTEM_R, SP_APP_T);
+    q->target = sp_plain(SP_SYSTEM_U, SP_OBJECT_R, SP_PUBLIC_T);
+    q->class = SP_FILE;
+    q->source_sid = 7;
+    q->target_sid = 8;
+    q->seqno = 1;
+    VD_EXPECT(mac_bpf_cached(bpf, 1) >= 0);
+    VD_EXPECT_EQ(q->cached_allowed, SP_READ | SP_OPEN);
+    q->target.type = SP_APP_T; /* the question changes, its key does not */
+    VD_EXPECT(mac_bpf_cached(bpf, 1) >= 0);
+    VD_EXPECT_EQ(q->cached_allowed, SP_READ | SP_OPEN);
+    q->seqno = 2;
+    VD_EXPECT(mac_bpf_cached(bpf, 1) >= 0);
+    VD_EXPECT_EQ(q->cached_allowed, q->decision.allowed);
+    VD_EXPECT(q->cached_allowed != (SP_READ | SP_OPEN));
+    mac_bpf_free(bpf);
+    free(blob);
+}
+
 /* Whatever bytes are in the map: the programs end, and the host gives the same answer. */
 VD_TEST(mac_bpf_damaged_policies)
 {
