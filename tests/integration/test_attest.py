@@ -13,6 +13,7 @@ import time
 VERIDIAN = os.path.join(os.environ["VD_BUILD_ROOT"], "bin", "veridian")
 NONCE = "00112233445566778899aabbccddeeff"
 SHA256 = 0x000B
+SHA384 = 0x000C
 EV_NO_ACTION, EV_SEPARATOR, EV_EVENT_TAG, EV_IPL = 3, 4, 6, 13
 PCRS = "0-7,8,9,11"
 CASES = []
@@ -49,9 +50,10 @@ def write(path, data):
         f.write(data)
 
 
-def spec_event():
-    """The log's first event: TCG_EfiSpecIDEvent with one algorithm."""
-    data = b"Spec ID Event03\0" + struct.pack("<IBBBBIHHB", 0, 0, 2, 0, 2, 1, SHA256, 32, 0)
+def spec_event(algorithms=((SHA256, 32),)):
+    """The log's first event: TCG_EfiSpecIDEvent with these algorithms and their sizes."""
+    data = b"Spec ID Event03\0" + struct.pack("<IBBBBI", 0, 0, 2, 0, 2, len(algorithms))
+    data += b"".join(struct.pack("<HH", *a) for a in algorithms) + b"\0"
     return struct.pack("<II20sI", 0, EV_NO_ACTION, b"", len(data)) + data
 
 
@@ -282,6 +284,9 @@ def another_boot_differs_from_the_expected(e):
     e.refused(e.dir, "expected", "not a digest", code=2, more=("--expected", wrong))
     write(wrong, b'{"pcrs": {"sha384": {"8": "' + b"00" * 48 + b'"}}}')
     e.refused(e.dir, "expected", "no expected value", more=("--expected", wrong))
+    for pcrs, reason in (('{"md5": {"8": "00"}}', "no bank known"), ('{"sha256": {"24": "00"}}', "not 0 to 23")):
+        write(wrong, ('{"pcrs": %s}' % pcrs).encode())
+        e.refused(e.dir, "expected", reason, code=2, more=("--expected", wrong))
 
 
 @case
@@ -354,6 +359,28 @@ def quotes_of_tpm2_tools_verify(e):
         e.verify(out, 0, ak=f"{out}/ak.pem", more=("--expected", expected(e.top)))
         e.refused(out, "signature")
         e.refused(out, "nonce", nonce="00", ak=f"{out}/ak.pem")
+
+
+@case
+def expected_pcrs_of_a_bank_are_not_covered_by_another_bank(e):
+    """A machine chooses what it quotes: what was expected of SHA-256 must be answered in SHA-256."""
+    out = tempfile.mkdtemp(dir=e.top)
+    t = e.tpm.tool
+    t("tpm2_createek", "-G", "ecc", "-c", f"{out}/ek.ctx", "-u", f"{out}/ek.pub")
+    t("tpm2_flushcontext", "-t")
+    t("tpm2_createak", "-C", f"{out}/ek.ctx", "-G", "ecc", "-g", "sha256", "-s", "ecdsa",
+      "-c", f"{out}/ak.ctx", "-f", "pem", "-u", f"{out}/ak.pem")
+    t("tpm2_flushcontext", "-t")
+    t("tpm2_flushcontext", "-l")
+    # Nothing was extended in these PCRs, so that an empty log explains them.
+    t("tpm2_quote", "-c", f"{out}/ak.ctx", "-l", "sha256:15+sha384:4,8,9,11", "-q", NONCE,
+      "-m", f"{out}/quote.bin", "-s", f"{out}/quote.sig", "-g", "sha256", "--scheme", "ecdsa")
+    t("tpm2_flushcontext", "-t")
+    write(f"{out}/eventlog.bin", spec_event(((SHA256, 32), (SHA384, 48))))
+    e.refused(out, "expected", "no expected value", ak=f"{out}/ak.pem", more=("--expected", expected(e.top)))
+    # Nor if one PCR fits.
+    e.refused(out, "expected", "PCR 4 is expected but not in the quote", ak=f"{out}/ak.pem",
+              more=("--expected", expected(e.top, {"15": "00" * 32})))
 
 
 @case

@@ -260,7 +260,9 @@ static const struct vd_cli_command verify_command = {
     .summary = "judges a quote, its event log and its PCR values",
     .details = "Exit codes: 0 verified; 1 not: the message says which step failed, and which PCR\n"
                "or event differs; 2 a file is not what it should be. The key of --ak must have\n"
-               "reached you on another way than the quote.",
+               "reached you on another way than the quote. The machine chooses what it quotes:\n"
+               "only --expected demands PCRs. The TPM's clock and reset counts are reported by\n"
+               "--json and not judged.",
     .options = verify_options,
     .args_size = sizeof(struct verify_args),
     .run = verify,

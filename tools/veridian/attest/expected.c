@@ -99,31 +99,70 @@ static vd_status name_event(const struct vd_attest_evidence *e, uint32_t pcr, st
     }
 }
 
-/* True if the expected list has this bank and PCR, though the quote has not. */
+static uint16_t algorithm_of(const char *name)
+{
+    static const uint16_t known[] = {VD_TPM_ALG_SHA1, VD_TPM_ALG_SHA256, VD_TPM_ALG_SHA384,
+                                     VD_TPM_ALG_SHA512};
+
+    for (size_t i = 0; i < VD_COUNT(known); i++) {
+        if (strcmp(vd_tpm_alg_name(known[i]), name) == 0)
+            return known[i];
+    }
+    return 0;
+}
+
+/* The PCRs for which the expected list has a value in this bank. */
+static vd_status expected_of_bank(const struct vd_attest_evidence *e, uint16_t algorithm,
+                                  uint32_t *ret_pcrs, struct vd_diag *diag)
+{
+    uint8_t value[VD_DIGEST_MAX_SIZE];
+
+    *ret_pcrs = 0;
+    for (uint32_t pcr = 0; pcr < VD_PCR_COUNT; pcr++) {
+        vd_status status = vd_attest_json_pcr(e->expected, algorithm, pcr, value, diag);
+        if (status == VD_OK)
+            *ret_pcrs |= 1u << pcr;
+        else if (status != VD_E_NOT_FOUND)
+            return status;
+    }
+    return VD_OK;
+}
+
+/*
+ * Each expected PCR must be answered in a bank in which it has an expected value:
+ * the machine chooses what it quotes, also PCRs of a bank that nothing is known of.
+ */
 static vd_status check_covered(const struct vd_attest_evidence *e,
                                const struct vd_attest_result *result, struct vd_diag *diag)
 {
-    const json_t *pcrs = json_object_get(e->expected, "pcrs");
-    uint32_t expected = 0, quoted = 0;
+    json_t *pcrs = json_object_get(e->expected, "pcrs");
+    uint32_t expected = 0, answered = 0;
+    const char *name;
+    json_t *values;
 
     if (!json_is_object(pcrs))
         return vd_diag_fail(diag, VD_E_INVALID, "expected {\"pcrs\": {BANK: {PCR: HEX}}}");
-    for (uint32_t i = 0; i < result->quote.selection.count; i++) {
-        const struct vd_tpm_bank *bank = &result->quote.selection.bank[i];
-        for (uint32_t pcr = 0; pcr < VD_PCR_COUNT; pcr++) {
-            uint8_t value[VD_DIGEST_MAX_SIZE];
-            vd_status status = vd_attest_json_pcr(e->expected, bank->algorithm, pcr, value, diag);
-            if (status == VD_E_INVALID)
-                return status;
-            expected |= status == VD_OK ? 1u << pcr : 0;
+    json_object_foreach(pcrs, name, values)
+    {
+        uint16_t algorithm = algorithm_of(name);
+        uint32_t known;
+
+        if (algorithm == 0)
+            return vd_diagf(diag, VD_E_INVALID, "pcrs.%s is no bank known here", name);
+        VD_TRY(expected_of_bank(e, algorithm, &known, diag));
+        if ((size_t)__builtin_popcount(known) != json_object_size(values))
+            return vd_diagf(diag, VD_E_INVALID, "pcrs.%s has a name that is not 0 to 23", name);
+        expected |= known;
+        for (uint32_t i = 0; i < result->quote.selection.count; i++) {
+            if (result->quote.selection.bank[i].algorithm == algorithm)
+                answered |= known & result->quote.selection.bank[i].pcrs;
         }
-        quoted |= bank->pcrs;
     }
-    if (expected == 0)
-        return vd_diag_fail(diag, VD_E_DIFFERS, "there is no expected value for the quoted bank");
-    if ((expected & ~quoted) != 0)
+    if (answered == 0)
+        return vd_diag_fail(diag, VD_E_DIFFERS, "there is no expected value for what was quoted");
+    if ((expected & ~answered) != 0)
         return vd_diagf(diag, VD_E_DIFFERS, "PCR %d is expected but not in the quote",
-                        __builtin_ctz(expected & ~quoted));
+                        __builtin_ctz(expected & ~answered));
     return VD_OK;
 }
 
