@@ -2,11 +2,13 @@
 #define _GNU_SOURCE
 #include "tests/harness.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct vd_test_case *first_case;
@@ -15,6 +17,7 @@ static jmp_buf case_end;
 static enum { CASE_PASSED, CASE_FAILED, CASE_SKIPPED } outcome;
 static const char *skip_reason;
 static char tmpdir[64];
+static pid_t tmpdir_owner;
 
 void vd_test_register(struct vd_test_case *test)
 {
@@ -64,10 +67,43 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
     return remove(path);
 }
 
+/* A forked child that ends by exit() leaves the directory to the process that made it. */
 static void remove_tmpdir(void)
 {
-    if (tmpdir[0] != '\0')
+    if (getpid() == tmpdir_owner)
         nftw(tmpdir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/*
+ * A process of its own removes the directory once the last process that came
+ * from this one is gone, however it ended: they all hold the pipe's other end.
+ */
+static void remove_tmpdir_after_us(void)
+{
+    int ends[2];
+    char byte;
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return;
+    pid = fork();
+    if (pid != 0) {
+        close(ends[0]);
+        if (pid > 0)
+            waitpid(pid, NULL, 0);
+        return;
+    }
+    setsid();
+    if (fork() != 0)
+        _exit(0);
+    close(ends[1]);
+    /* Whoever reads the test's output must not wait for this process. */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        close(fd);
+    while (read(ends[0], &byte, 1) > 0)
+        continue;
+    nftw(tmpdir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    _exit(0);
 }
 
 const char *vd_test_tmpdir(void)
@@ -78,6 +114,8 @@ const char *vd_test_tmpdir(void)
             tmpdir[0] = '\0';
             vd_test_fail(__FILE__, __LINE__, "cannot make a temporary directory");
         }
+        tmpdir_owner = getpid();
+        remove_tmpdir_after_us();
         atexit(remove_tmpdir);
     }
     return tmpdir;
