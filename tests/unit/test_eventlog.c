@@ -4,7 +4,7 @@
 #include "core/base/writer.h"
 #include "core/boot/pcr.h"
 #include "tests/harness.h"
-#include "tests/unit/boot_hash.h"
+#include "lib/tpm_hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +30,8 @@ static void add(struct sample *s, struct vd_writer *w, uint32_t pcr, uint32_t ty
     struct vd_event e = {
         .pcr = pcr, .type = type, .digest = {{d256, 32}, {d384, 48}}, .data = {data, size}};
 
-    VD_EXPECT_EQ(boot_hash(NULL, VD_TPM_ALG_SHA256, data, size, d256), VD_OK);
-    VD_EXPECT_EQ(boot_hash(NULL, VD_TPM_ALG_SHA384, data, size, d384), VD_OK);
+    VD_EXPECT_EQ(vd_tpm_hash_ops.hash(NULL, VD_TPM_ALG_SHA256, data, size, d256), VD_OK);
+    VD_EXPECT_EQ(vd_tpm_hash_ops.hash(NULL, VD_TPM_ALG_SHA384, data, size, d384), VD_OK);
     vd_eventlog_encode_event(w, &log, &e);
     s->ends[++s->count] = w->len;
 }
@@ -122,16 +122,18 @@ VD_TEST(eventlog_replay_extends)
 
     make_sample(&s);
     VD_EXPECT_EQ(
-        vd_eventlog_replay(s.bytes, s.size, VD_TPM_ALG_SHA256, &boot_hash_ops, &bank, NULL), VD_OK);
+        vd_eventlog_replay(s.bytes, s.size, VD_TPM_ALG_SHA256, &vd_tpm_hash_ops, &bank, NULL),
+        VD_OK);
     VD_EXPECT_EQ(bank.extended, 1u << 0 | 1u << 4 | 1u << 8 | 1u << 11);
-    VD_EXPECT_EQ(boot_hash(NULL, VD_TPM_ALG_SHA256, "veridian cmdline: quiet", 23, joined + 32),
-                 VD_OK);
-    VD_EXPECT_EQ(boot_hash(NULL, VD_TPM_ALG_SHA256, joined, 64, expected), VD_OK);
+    VD_EXPECT_EQ(
+        vd_tpm_hash_ops.hash(NULL, VD_TPM_ALG_SHA256, "veridian cmdline: quiet", 23, joined + 32),
+        VD_OK);
+    VD_EXPECT_EQ(vd_tpm_hash_ops.hash(NULL, VD_TPM_ALG_SHA256, joined, 64, expected), VD_OK);
     VD_EXPECT_MEM(bank.value[8], expected, 32);
     /* PCR 0 starts at locality 3 */
     joined[31] = 3;
-    VD_EXPECT_EQ(boot_hash(NULL, VD_TPM_ALG_SHA256, "x", 1, joined + 32), VD_OK);
-    VD_EXPECT_EQ(boot_hash(NULL, VD_TPM_ALG_SHA256, joined, 64, expected), VD_OK);
+    VD_EXPECT_EQ(vd_tpm_hash_ops.hash(NULL, VD_TPM_ALG_SHA256, "x", 1, joined + 32), VD_OK);
+    VD_EXPECT_EQ(vd_tpm_hash_ops.hash(NULL, VD_TPM_ALG_SHA256, joined, 64, expected), VD_OK);
     VD_EXPECT_MEM(bank.value[0], expected, 32);
     memset(ones, 0xff, sizeof(ones));
     VD_EXPECT_MEM(bank.value[17], ones, 32);
@@ -146,11 +148,12 @@ VD_TEST(eventlog_replay_needs_the_bank)
     struct vd_pcr_bank bank;
 
     make_sample(&s);
-    VD_EXPECT_EQ(vd_eventlog_replay(s.bytes, s.size, VD_TPM_ALG_SHA1, &boot_hash_ops, &bank, NULL),
-                 VD_E_NOT_FOUND);
+    VD_EXPECT_EQ(
+        vd_eventlog_replay(s.bytes, s.size, VD_TPM_ALG_SHA1, &vd_tpm_hash_ops, &bank, NULL),
+        VD_E_NOT_FOUND);
     VD_EXPECT_EQ(vd_pcr_bank_init(&bank, 0x12), VD_E_UNSUPPORTED);
     VD_EXPECT_EQ(vd_pcr_bank_init(&bank, VD_TPM_ALG_SHA256), VD_OK);
-    VD_EXPECT_EQ(vd_pcr_extend(&bank, VD_PCR_COUNT, s.bytes, &boot_hash_ops), VD_E_RANGE);
+    VD_EXPECT_EQ(vd_pcr_extend(&bank, VD_PCR_COUNT, s.bytes, &vd_tpm_hash_ops), VD_E_RANGE);
 }
 
 /* The first event's data starts at 32; the algorithms at 60. */
@@ -299,7 +302,7 @@ VD_TEST(eventlog_replay_equals_the_tpm)
 
         VD_EXPECT_EQ(sscanf(line, "%15s %u %128s", name, &pcr, hex), 3);
         VD_EXPECT_EQ(
-            vd_eventlog_replay(log, log_size, alg_by_name(name), &boot_hash_ops, &bank, NULL),
+            vd_eventlog_replay(log, log_size, alg_by_name(name), &vd_tpm_hash_ops, &bank, NULL),
             VD_OK);
         vd_text_init(&t, actual, sizeof(actual));
         vd_text_hex(&t, bank.value[pcr], bank.digest_size);
@@ -331,8 +334,9 @@ VD_TEST(eventlog_real_digests_are_of_the_data)
             continue;
         for (uint32_t i = 0; i < log.algorithm_count; i++) {
             uint8_t digest[VD_DIGEST_MAX_SIZE];
-            VD_EXPECT_EQ(boot_hash(NULL, log.algorithm[i].id, e.data.data, e.data.size, digest),
-                         VD_OK);
+            VD_EXPECT_EQ(
+                vd_tpm_hash_ops.hash(NULL, log.algorithm[i].id, e.data.data, e.data.size, digest),
+                VD_OK);
             VD_EXPECT_MEM(digest, e.digest[i].data, e.digest[i].size);
         }
     }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "hardware/tpm/capability.h"
-#include "hardware/tpm/hash.h"
+#include "lib/tpm_hash.h"
 #include "hardware/tpm/pcr.h"
 #include "lib/diagf.h"
 #include "lib/file.h"
@@ -213,8 +213,11 @@ static vd_status show_log(const char *path, bool json, struct vd_diag *diag)
     vd_status status = vd_file_load(path != NULL ? path : VD_ATTEST_KERNEL_LOG,
                                     VD_EVENTLOG_MAX_BYTES, &bytes, diag);
 
-    if (status == VD_E_NOT_FOUND && path == NULL)
+    if (status == VD_E_NOT_FOUND && path == NULL) {
+        vd_diag_hint(diag, "the kernel has a log only where firmware with a TPM wrote one; "
+                           "name a FILE for another machine's");
         return VD_E_MISSING;
+    }
     VD_TRY(status);
     vd_diag_file(diag, path != NULL ? path : VD_ATTEST_KERNEL_LOG);
     VD_TRY(vd_eventlog_open(bytes.data, bytes.size, &log, diag));

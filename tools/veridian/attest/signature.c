@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tools/veridian/attest/internal.h"
 
-#include "hardware/tpm/hash.h"
+#include "lib/tpm_hash.h"
 #include "lib/diagf.h"
 
 #include <openssl/ecdsa.h>

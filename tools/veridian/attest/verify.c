@@ -5,7 +5,7 @@
 
 #include "core/base/mem.h"
 #include "core/boot/pcr.h"
-#include "hardware/tpm/hash.h"
+#include "lib/tpm_hash.h"
 #include "lib/diagf.h"
 #include "tools/veridian/attest/internal.h"
 

@@ -3,7 +3,7 @@
 
 #include "core/base/writer.h"
 #include "core/boot/pe.h"
-#include "tools/veridian/boot/hash.h"
+#include "lib/tpm_hash.h"
 
 #include <openssl/asn1.h>
 #include <openssl/pkcs7.h>
@@ -35,7 +35,7 @@ vd_status vd_authenticode_digest(const struct vd_bytes *file, uint16_t algorithm
 {
     struct vd_pe pe;
     struct vd_pe_hashed hashed;
-    const EVP_MD *md = vd_boot_md(algorithm);
+    const EVP_MD *md = vd_tpm_md(algorithm);
     EVP_MD_CTX *ctx;
     bool good;
 

@@ -7,7 +7,7 @@
 #include "lib/hash.h"
 #include "tools/veridian/boot/authenticode.h"
 #include "tools/veridian/boot/build.h"
-#include "tools/veridian/boot/hash.h"
+#include "lib/tpm_hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +72,7 @@ static vd_status add_event(struct prediction *p, uint32_t pcr, uint32_t type, co
     char hex[2 * VD_SHA256_SIZE + 1];
 
     for (size_t i = 0; i < BANK_COUNT; i++)
-        VD_TRY(vd_pcr_extend(&p->bank[i], pcr, digest[i], &vd_boot_hash_ops));
+        VD_TRY(vd_pcr_extend(&p->bank[i], pcr, digest[i], &vd_tpm_hash_ops));
     vd_hex_encode(digest[0], VD_SHA256_SIZE, hex);
     if (json_array_append_new(p->events, json_pack("{s:i, s:s, s:s, s:s}", "pcr", (int)pcr, "type",
                                                    vd_event_type_name(type), "digest", hex, "text",
@@ -88,7 +88,7 @@ static vd_status add_data(struct prediction *p, uint32_t pcr, uint32_t type, con
     uint8_t digest[BANK_COUNT][VD_DIGEST_MAX_SIZE];
 
     for (size_t i = 0; i < BANK_COUNT; i++)
-        VD_TRY(vd_boot_hash_ops.hash(NULL, algorithms[i], data->data, data->size, digest[i]));
+        VD_TRY(vd_tpm_hash_ops.hash(NULL, algorithms[i], data->data, data->size, digest[i]));
     return add_event(p, pcr, type, text, digest);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* OpenSSL's digests under the TPM's numbers: for event logs and quotes. */
-#ifndef VD_HARDWARE_TPM_HASH_H
-#define VD_HARDWARE_TPM_HASH_H
+#ifndef VD_LIB_TPM_HASH_H
+#define VD_LIB_TPM_HASH_H
 
 #include "core/boot/eventlog.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include "tools/veridian/boot/hash.h"
+#include "lib/tpm_hash.h"
 
-const EVP_MD *vd_boot_md(uint16_t algorithm)
+const EVP_MD *vd_tpm_md(uint16_t algorithm)
 {
     switch (algorithm) {
     case VD_TPM_ALG_SHA1:
@@ -19,12 +19,11 @@ const EVP_MD *vd_boot_md(uint16_t algorithm)
 
 static vd_status hash(void *ctx, uint16_t algorithm, const void *data, size_t size, uint8_t *ret)
 {
-    const EVP_MD *md = vd_boot_md(algorithm);
+    const EVP_MD *md = vd_tpm_md(algorithm);
 
-    (void)ctx;
     if (md == NULL)
         return VD_E_UNSUPPORTED;
     return EVP_Digest(data, size, ret, NULL, md, NULL) == 1 ? VD_OK : VD_E_SYSTEM;
 }
 
-const struct vd_hash_ops vd_boot_hash_ops = {.hash = hash};
+const struct vd_hash_ops vd_tpm_hash_ops = {.hash = hash};
