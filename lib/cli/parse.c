@@ -199,12 +199,11 @@ static vd_status check_operands(const struct vd_cli_command *command, uint32_t c
 {
     if (count >= command->operands_min && count <= command->operands_max)
         return VD_OK;
-    vd_diagf_hint(diag, "usage: %s%s%s", command->name, command->usage != NULL ? " " : "",
-                  command->usage != NULL ? command->usage : "");
     if (count > command->operands_max)
         return vd_diagf(diag, VD_E_USAGE, "%s: \"%s\" is one operand too many", command->name,
                         last);
-    return vd_diagf(diag, VD_E_USAGE, "%s: %u operand%s expected, %u given", command->name,
+    return vd_diagf(diag, VD_E_USAGE, "%s: %s%u operand%s expected, %u given", command->name,
+                    command->operands_max > command->operands_min ? "at least " : "",
                     command->operands_min, command->operands_min == 1 ? " is" : "s are", count);
 }
 

@@ -75,6 +75,17 @@ static bool answered(const char *word, const struct vd_cli_command *const *path,
     return false;
 }
 
+/* What the option at fault does not say by itself: how the command is called. */
+static void print_usage_hint(const struct vd_cli_command *const *path, uint32_t depth)
+{
+    const char *usage = path[depth - 1]->usage;
+
+    fputs("hint: usage:", stderr);
+    for (uint32_t i = 0; i < depth; i++)
+        fprintf(stderr, " %s", path[i]->name);
+    fprintf(stderr, "%s%s\n", usage != NULL ? " " : "", usage != NULL ? usage : "");
+}
+
 static int run_leaf(const struct vd_cli_command *const *path, uint32_t depth, char **words)
 {
     const struct vd_cli_command *command = path[depth - 1];
@@ -88,6 +99,8 @@ static int run_leaf(const struct vd_cli_command *const *path, uint32_t depth, ch
     call.args = args;
     if (vd_cli_parse(command, words, args, &call.operand_count, &diag) != VD_OK) {
         vd_cli_print_diag(stderr, &diag, NULL);
+        if (diag.hint[0] == '\0')
+            print_usage_hint(path, depth);
         code = VD_EXIT_USAGE;
     } else {
         code = command->run(&call);

@@ -28,7 +28,7 @@
 #include "services/audit/sys.h"
 
 #define PIN_DIR "/sys/fs/bpf/veridian/"
-#define NO_FD   UINT32_MAX
+#define NO_FD   0u /* standard input takes no word */
 
 struct args {
     const char *ring;
@@ -60,7 +60,7 @@ static const struct vd_cli_option options[] = {
     {"segment-size", 0, VD_CLI_U64, offsetof(struct args, segment_size),
      "bytes after which a new segment starts", "BYTES", "67108864", false},
     {"ready-fd", 0, VD_CLI_U32, offsetof(struct args, ready_fd),
-     "descriptor to which \"ready\" is written", "FD", "4294967295", false},
+     "descriptor to which \"ready\" is written, with --foreground", "FD", NULL, false},
     {"foreground", 0, VD_CLI_FLAG, offsetof(struct args, foreground),
      "stay in the foreground; else return once the daemon is ready", NULL, NULL, false},
     {},
@@ -237,17 +237,30 @@ static int run_in_background(struct args *args)
     return VD_EXIT_FAULT;
 }
 
+/* What is wrong whatever the machine has, before anything is opened. */
+static vd_status check_call(const struct args *args, struct vd_diag *diag)
+{
+    uint32_t uid, gid;
+
+    if (args->user != NULL)
+        VD_TRY(vd_audit_user_parse(args->user, &uid, &gid, diag));
+    if (args->ready_fd == NO_FD)
+        return VD_OK;
+    if (!args->foreground)
+        return vd_diagf(diag, VD_E_USAGE, "--ready-fd needs --foreground");
+    if (args->ready_fd > INT_MAX || fcntl((int)args->ready_fd, F_GETFD) < 0)
+        return vd_diagf(diag, VD_E_USAGE, "--ready-fd: descriptor %u is not open", args->ready_fd);
+    return VD_OK;
+}
+
 static int run(const struct vd_cli_call *call)
 {
     struct args args = *(const struct args *)call->args;
+    struct vd_diag diag = {};
 
-    if (args.foreground)
-        return run_daemon(&args);
-    if (args.ready_fd != NO_FD) {
-        struct vd_diag diag = {};
-        return vd_cli_report(vd_diagf(&diag, VD_E_USAGE, "--ready-fd needs --foreground"), &diag);
-    }
-    return run_in_background(&args);
+    if (check_call(&args, &diag) != VD_OK)
+        return vd_cli_report(VD_E_USAGE, &diag);
+    return args.foreground ? run_daemon(&args) : run_in_background(&args);
 }
 
 static const struct vd_cli_command auditd = {
@@ -260,7 +273,12 @@ static const struct vd_cli_command auditd = {
         "Before it reads the first event it drops every capability, sets no_new_privs, and\n"
         "limits itself to the log's directory (Landlock) and to the system calls it needs\n"
         "(seccomp). It becomes another user only with --user. A failed write to the log ends\n"
-        "it with exit code 4; nothing is given back to the ring then.",
+        "it with exit code 4; nothing is given back to the ring then.\n"
+        "\n"
+        "Exit codes: 0 stopped in order, or ready in the background; 2 the call, the policy or\n"
+        "the log is wrong; 3 the ring is not there; 4 a fault.\n"
+        "\n"
+        "Example: veridian-auditd --log /var/log/veridian --names /etc/veridian/policy.vpol",
     .options = options,
     .args_size = sizeof(struct args),
     .run = run,

@@ -3,9 +3,12 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "lib/diagf.h"
 #include "lib/file.h"
 #include "services/audit/sys.h"
 
@@ -33,6 +36,23 @@ static vd_status map_ring(struct vd_audit_ring *ring, uint32_t bytes, const char
     return VD_OK;
 }
 
+/* The commonest fault of a first start: no policy is in force, or the path is not a pin's. */
+static vd_status open_failed(const char *path, int error, struct vd_diag *diag)
+{
+    struct statfs fs;
+    vd_status status;
+
+    if (statfs(path, &fs) == 0 && (unsigned long)fs.f_type != BPF_FS_MAGIC) {
+        vd_diag_file(diag, path);
+        return vd_diag_fail(diag, VD_E_INVALID,
+                            "this is no pinned ring buffer: it is not in a BPF file system");
+    }
+    status = vd_audit_errno(diag, error, "cannot open the ring", path);
+    if (status == VD_E_NOT_FOUND)
+        vd_diagf_hint(diag, "the ring is there once the policy is in force; see veridian status");
+    return status;
+}
+
 vd_status vd_audit_ring_open(struct vd_audit_ring *ret, const char *path, struct vd_diag *diag)
 {
     struct vd_audit_ring ring = {.fd = bpf_obj_get(path)};
@@ -41,7 +61,7 @@ vd_status vd_audit_ring_open(struct vd_audit_ring *ret, const char *path, struct
     vd_status status;
 
     if (ring.fd < 0)
-        return vd_audit_errno(diag, errno, "cannot open the ring", path);
+        return open_failed(path, errno, diag);
     if (bpf_obj_get_info_by_fd(ring.fd, &info, &size) != 0)
         status = vd_audit_errno(diag, errno, "cannot ask about the ring", path);
     else if (info.type != BPF_MAP_TYPE_RINGBUF)

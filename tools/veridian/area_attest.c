@@ -61,7 +61,9 @@ static const struct vd_cli_command quote_command = {
     .details =
         "Writes quote.bin (TPMS_ATTEST), quote.sig (TPMT_SIGNATURE), ak.pem and ak.pub (the\n"
         "attestation key), pcrs.json and eventlog.bin. The key is made from a fixed\n"
-        "template: the same TPM always has the same one.",
+        "template: the same TPM always has the same one.\n"
+        "\n"
+        "Example: veridian attest quote --nonce $nonce --pcrs 0-9,11 --out /run/quote",
     .options = quote_options,
     .args_size = sizeof(struct vd_attest_make),
     .run = quote,
@@ -129,9 +131,9 @@ static vd_status load_quote(const struct verify_args *args, struct vd_bytes *ret
                             struct vd_diag *diag)
 {
     struct stat st;
-    bool is_file = stat(args->quote, &st) == 0 && !S_ISDIR(st.st_mode);
+    bool is_dir = stat(args->quote, &st) == 0 && S_ISDIR(st.st_mode);
 
-    return load_beside(args, is_file ? args->quote : NULL, "quote.bin", ret, diag);
+    return load_beside(args, is_dir ? NULL : args->quote, "quote.bin", ret, diag);
 }
 
 static vd_status load_key(const char *path, EVP_PKEY **ret, struct vd_diag *diag)
@@ -256,13 +258,17 @@ static int verify(const struct vd_cli_call *call)
 
 static const struct vd_cli_command verify_command = {
     .name = "verify",
-    .usage = "--quote DIR|FILE --nonce HEX --ak PEM [--event-log FILE] [--expected JSON] [--json]",
+    .usage = "--quote DIR|FILE --nonce HEX --ak PEM [--signature FILE] [--event-log FILE]\n"
+             "       [--expected JSON] [--json]",
     .summary = "judges a quote, its event log and its PCR values",
     .details = "Exit codes: 0 verified; 1 not: the message says which step failed, and which PCR\n"
                "or event differs; 2 a file is not what it should be. The key of --ak must have\n"
                "reached you on another way than the quote. The machine chooses what it quotes:\n"
                "only --expected demands PCRs. The TPM's clock and reset counts are reported by\n"
-               "--json and not judged.",
+               "--json and not judged.\n"
+               "\n"
+               "Example: veridian attest verify --quote quote --nonce $nonce --ak ak.pem \\\n"
+               "             --expected predicted.json",
     .options = verify_options,
     .args_size = sizeof(struct verify_args),
     .run = verify,

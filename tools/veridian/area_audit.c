@@ -119,7 +119,10 @@ static const struct vd_cli_command search_command = {
     .name = "search",
     .usage = "--log DIR [FILTER]... [--json]",
     .summary = "prints the records that fit every filter",
-    .details = "Exit codes: 0 there is one; 1 there is none, or the log does not verify.",
+    .details =
+        "Exit codes: 0 there is one; 1 there is none, or the log does not verify.\n"
+        "\n"
+        "Example: veridian audit search --log /var/log/veridian --verdict denied --path secret",
     .options = search_options,
     .args_size = sizeof(struct vd_audit_search_args),
     .run = search,

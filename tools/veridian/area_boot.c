@@ -14,9 +14,11 @@
 #include "tools/veridian/boot/keys.h"
 #include "tools/veridian/boot/predict.h"
 
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct keys_args {
     const char *out;
@@ -101,6 +103,16 @@ static const struct vd_cli_option build_options[] = {
     {},
 };
 
+/* Every EFI program begins with the mark of a DOS program. */
+static bool is_dos_program(const char *path)
+{
+    VD_AUTO(vd_fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char mark[2];
+
+    return fd >= 0 && pread(fd, mark, sizeof(mark), 0) == sizeof(mark) &&
+           memcmp(mark, "MZ", sizeof(mark)) == 0;
+}
+
 static int build(const struct vd_cli_call *call)
 {
     struct vd_boot_build request = ((const struct build_args *)call->args)->build;
@@ -108,6 +120,7 @@ static int build(const struct vd_cli_call *call)
     char bootloader[PATH_MAX];
     char vars[PATH_MAX];
     char program[PATH_MAX];
+    vd_status status;
 
     if (request.bootloader == NULL)
         request.bootloader = vd_boot_default_bootloader(bootloader);
@@ -115,7 +128,11 @@ static int build(const struct vd_cli_call *call)
         request.vars = vd_boot_default_vars(vars);
     if (request.virt_fw_vars == NULL)
         request.virt_fw_vars = vd_boot_default_virt_fw_vars(program);
-    return vd_cli_report(vd_boot_build(&request, &diag), &diag);
+    status = vd_boot_build(&request, &diag);
+    if (status == VD_OK && !is_dos_program(request.kernel))
+        fprintf(stderr, "warning: %s is no EFI program: the firmware will not start it\n",
+                request.kernel);
+    return vd_cli_report(status, &diag);
 }
 
 static const struct vd_cli_command build_command = {
@@ -125,7 +142,10 @@ static const struct vd_cli_command build_command = {
     .details =
         "Writes veridian.img, BOOTX64.EFI (trust block filled, signed with db), esp.img and\n"
         "vars.fd (secure boot on, our keys enrolled) into DIR. Without --policy the\n"
-        "bootloader requires secure boot and measured boot.",
+        "bootloader requires secure boot and measured boot.\n"
+        "\n"
+        "Example: veridian boot build --keys keys --kernel vmlinuz --initrd initrd.img \\\n"
+        "             --cmdline 'console=ttyS0' --security-version 3 --out boot",
     .options = build_options,
     .args_size = sizeof(struct build_args),
     .run = build,
@@ -317,7 +337,9 @@ static const struct vd_cli_command verify_command = {
     .summary = "judges an image as the bootloader would",
     .details =
         "Prints `verified …` (exit 0) or `refused REASON` (exit 1); exit 2 if the file is no\n"
-        "VERIDIAN image. The machine's capabilities are taken as given.",
+        "VERIDIAN image. The machine's capabilities are taken as given.\n"
+        "\n"
+        "Example: veridian boot verify --root keys/root.crt boot/veridian.img",
     .options = verify_options,
     .args_size = sizeof(struct verify_args),
     .operands_min = 1,

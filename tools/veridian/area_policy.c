@@ -75,7 +75,10 @@ static const struct vd_cli_command query_command = {
         "A query may begin with a verb: av SCON TCON CLASS, transition SCON TCON CLASS [NAME],\n"
         "change SCON TCON CLASS, member SCON TCON CLASS, valid CON, validatetrans OLD NEW TASK\n"
         "CLASS. With --batch what is unknown is answered error=context, error=class or\n"
-        "error=verb; blank lines and lines that begin with # are passed over.",
+        "error=verb; blank lines and lines that begin with # are passed over.\n"
+        "\n"
+        "Example: veridian policy query policy.vpol system_u:system_r:init_t \\\n"
+        "             system_u:object_r:etc_t file",
     .options = query_options,
     .args_size = sizeof(struct query_args),
     .operands_min = 1,

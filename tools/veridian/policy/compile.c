@@ -23,12 +23,13 @@ struct compile_args {
 static const struct vd_cli_option options[] = {
     {"out", 'o', VD_CLI_TEXT, offsetof(struct compile_args, out), "where to write the policy",
      "FILE", "policy.vpol", false},
-    {"format", 0, VD_CLI_CHOICE, offsetof(struct compile_args, format), "what to write",
-     "veridian|selinux", "veridian", false},
+    {"format", 0, VD_CLI_CHOICE, offsetof(struct compile_args, format),
+     "what to write; only veridian is supported yet", "veridian|selinux", "veridian", false},
     {"selinux-version", 0, VD_CLI_U32, offsetof(struct compile_args, selinux_version),
-     "version of SELinux's binary policy", "N", NULL, false},
+     "version of SELinux's binary policy, with --format selinux", "N", NULL, false},
     {"target", 0, VD_CLI_CHOICE, offsetof(struct compile_args, target),
-     "whose initial contexts and statements", "selinux|xen", "selinux", false},
+     "whose initial contexts and statements; only selinux is supported yet", "selinux|xen",
+     "selinux", false},
     {"mls", 0, VD_CLI_CHOICE, offsetof(struct compile_args, mls),
      "multi-level security; auto: if the sources use levels", "auto|yes|no", "auto", false},
     {"handle-unknown", 0, VD_CLI_CHOICE, offsetof(struct compile_args, unknown),
@@ -122,6 +123,9 @@ static int compile(const struct vd_cli_call *call)
                              &(struct vd_diag){.status = VD_E_UNSUPPORTED,
                                                .text = "only --format veridian and --target "
                                                        "selinux are supported yet"});
+    if (args->selinux_version != 0)
+        return vd_cli_report(
+            vd_diag_fail(&diag, VD_E_USAGE, "--selinux-version goes with --format selinux"), &diag);
     status = inputs_load(&inputs, call->operand_count, call->operands, &diag);
     if (status == VD_OK)
         status = compile_to(args, &inputs, &diag);
@@ -135,7 +139,11 @@ const struct vd_cli_command vd_policy_compile_command = {
     .summary = "compiles policy sources",
     .details = "Several files are read as one text in the order given. Messages have the form\n"
                "FILE:LINE:COL: error: TEXT; #line marks are followed. The output is written as a\n"
-               "whole, or not at all.",
+               "whole, or not at all.\n"
+               "\n"
+               "Exit codes: 0 written; 2 the sources or the call are wrong; 3 not supported yet.\n"
+               "\n"
+               "Example: veridian policy compile -o policy.vpol policy/image/image.te",
     .options = options,
     .args_size = sizeof(struct compile_args),
     .operands_min = 1,
