@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -345,6 +346,7 @@ _Noreturn static void writer(int out, uint64_t from)
     struct vd_audit_log *log;
     uint64_t next = from, seed = from;
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* it writes for ever: not longer than the test */
     if (vd_audit_log_open(&log, dir, 20000, &hash, NULL) != VD_OK)
         _exit(1);
     for (;;) {
