@@ -3,6 +3,7 @@
 
 #include <mbedtls/asn1.h>
 #include <mbedtls/ecdsa.h>
+#include <mbedtls/oid.h>
 #include <mbedtls/sha256.h>
 #include <mbedtls/sha512.h>
 #include <mbedtls/x509_crt.h>
@@ -130,13 +131,18 @@ static vd_status parse_chain(const struct vd_boot_signed *what, struct chain *ch
     return VD_OK;
 }
 
-/* A signer signs images and nothing else; an issuer issues and nothing else. */
+/*
+ * A signer signs images and nothing else; an issuer issues and nothing else. A
+ * certificate made for TLS or mail signs no images, though the root issued it.
+ */
 static vd_status check_purposes(const struct chain *chain)
 {
     const mbedtls_x509_crt *signer = &chain->cert[0];
 
     if (mbedtls_x509_crt_get_ca_istrue(signer) != 0 ||
-        mbedtls_x509_crt_check_key_usage(signer, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) != 0)
+        mbedtls_x509_crt_check_key_usage(signer, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) != 0 ||
+        mbedtls_x509_crt_check_extended_key_usage(signer, MBEDTLS_OID_CODE_SIGNING,
+                                                  MBEDTLS_OID_SIZE(MBEDTLS_OID_CODE_SIGNING)) != 0)
         return VD_E_INVALID;
     for (uint32_t i = 1; i <= chain->count; i++) {
         const mbedtls_x509_crt *issuer = i < chain->count ? &chain->cert[i] : &chain->root;

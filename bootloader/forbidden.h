@@ -4,8 +4,9 @@
  *
  * Source: UEFI Specification 2.10, section 32.6.3.3 (authorization process).
  * dbx carries SHA-256 digests of files, whole certificates, and digests of
- * certificates' signed parts. The time of revocation counts for nothing: a
- * revoked certificate is forbidden whenever it signed. Any thread.
+ * certificates' signed parts; a whole certificate stands for its signed part,
+ * whatever the bytes of the signature around it. The time of revocation counts
+ * for nothing: a revoked certificate is forbidden whenever it signed. Any thread.
  */
 #ifndef VD_BOOTLOADER_FORBIDDEN_H
 #define VD_BOOTLOADER_FORBIDDEN_H

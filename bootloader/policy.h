@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Judging the image of this boot: the trust block, the machine's capabilities
- * and the firmware's veto go into the one judgement of core/boot/judge.
+ * and the firmware's veto go into the one judgement (bootloader/judgement.h).
  */
 #ifndef VD_BOOTLOADER_POLICY_H
 #define VD_BOOTLOADER_POLICY_H

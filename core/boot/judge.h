@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The one judgement about an image in memory: the bootloader and
- * `veridian boot verify` both call vd_boot_judge and nothing else decides.
+ * The one judgement about an image in memory. The bootloader and
+ * `veridian boot verify` both come here through bootloader/judgement.h, which
+ * adds dbx' word on the root and on the kernel as an EFI program.
  *
  * Order: form, chain and signature, forbidden list, payload digests, boot
  * policies, kernel. The first failure is the reason. Nothing of a payload is
  * used before its digest fits the signed header. Cryptography comes from the
- * caller (bootloader/crypto_mbedtls; OpenSSL in the tools). Validity dates are
+ * caller (bootloader/crypto_mbedtls, on the host too). Validity dates are
  * not judged: at boot there is no trusted clock; use the signer generation and
  * the forbidden list instead. No memory is allocated; any thread.
  */
@@ -43,7 +44,7 @@ struct vd_boot_ops {
      * certificate (P-384) the ECDSA signature over the SHA-384 of the message.
      * Each certificate is signed by the next, the last by the root; all but the
      * first are CAs; the first is not one and, where it has a key usage, may
-     * sign. Dates are ignored. Fails with VD_E_INVALID for a certificate that
+     * sign, where it has an extended one, code. Dates are ignored. Fails with VD_E_INVALID for a certificate that
      * is malformed or not fit, VD_E_UNTRUSTED for a chain that does not end at
      * the root, VD_E_SIGNATURE for a wrong signature; anything else is a fault.
      */

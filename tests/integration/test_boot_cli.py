@@ -177,6 +177,20 @@ def verify_names_the_reason(d):
 
 
 @test
+def verify_forbids_what_the_bootloader_forbids(d):
+    """Beside image, kernel file and chain also the root, and the kernel's Authenticode digest."""
+    root, image = f"{d}/keys/root.crt", f"{d}/out/veridian.img"
+    run = boot("verify", "--root", root, "--dbx", root, image, code=1)
+    assert run.stdout == "refused forbidden\n", run.stdout
+    efi = f"{d}/out/BOOTX64.EFI"
+    build(d, f"{d}/efi", kernel=efi)
+    image = f"{d}/efi/veridian.img"
+    boot("verify", "--root", root, "--dbx", "00" * 32, image)
+    run = boot("verify", "--root", root, "--dbx", efi, image, code=1)
+    assert run.stdout == "refused forbidden\n", run.stdout
+
+
+@test
 def policies_have_places_and_verdicts(d):
     root, image = f"{d}/keys/root.crt", f"{d}/out/veridian.img"
     policy = write(f"{d}/policy", b"# demands\nrequire = secure-boot attestation\nmin-security-version = 2\n")

@@ -30,7 +30,7 @@ SIGNER='basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature'
 
 openssl rand -out header.bin 512
 for name in root other middle short below leaf under_middle under_below under_other no_sign is_ca \
-    under_leaf ca_no_sign under_ca_no_sign sha256 critical; do
+    under_leaf ca_no_sign under_ca_no_sign sha256 critical server code; do
     key "$name" secp384r1
 done
 key p256 prime256v1
@@ -52,6 +52,8 @@ certificate no_sign root sha384 'basicConstraints=critical,CA:FALSE\nkeyUsage=cr
 certificate is_ca root sha384 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,digitalSignature'
 certificate sha256 root sha256 "$SIGNER"
 certificate critical root sha384 "$SIGNER\n1.2.3.4.5=critical,ASN1:NULL"
+certificate server root sha384 "$SIGNER\nextendedKeyUsage=serverAuth"
+certificate code root sha384 "$SIGNER\nextendedKeyUsage=serverAuth,codeSigning"
 certificate p256 root sha384 "$SIGNER"
 certificate p521 root sha384 "$SIGNER"
 # A root of the same name as the true one, with another key.

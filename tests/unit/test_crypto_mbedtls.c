@@ -120,6 +120,7 @@ VD_TEST(crypto_accepts_good_chains)
 {
     expect_verdict(VD_OK, "root", CHAIN("leaf"));
     expect_verdict(VD_OK, "root", CHAIN("under_middle", "middle"));
+    expect_verdict(VD_OK, "root", CHAIN("code"));
 }
 
 VD_TEST(crypto_refuses_other_roots)
@@ -146,6 +147,7 @@ VD_TEST(crypto_refuses_wrong_purposes)
     expect_verdict(VD_E_INVALID, "root", CHAIN("root"));
     expect_verdict(VD_E_INVALID, "root", CHAIN("v1"));
     expect_verdict(VD_E_INVALID, "root", CHAIN("critical"));
+    expect_verdict(VD_E_INVALID, "root", CHAIN("server"));
 }
 
 VD_TEST(crypto_refuses_issuers_that_may_not_issue)

@@ -294,6 +294,53 @@ static void forbid(struct sample *s, const uint8_t *data, size_t size)
     s->dbx_size = w.len;
 }
 
+/*
+ * Whoever has a signature (r, s) has (r, n - s) as well: the same certificate
+ * in other bytes, which its issuer never wrote.
+ */
+static struct vd_pki_pair rewrite_signature(const struct vd_pki_pair *pair)
+{
+    struct vd_pki_pair ret = {.key = pair->key, .cert = X509_dup(pair->cert)};
+    const ASN1_BIT_STRING *value;
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_secp384r1);
+    ECDSA_SIG *other = ECDSA_SIG_new();
+    BIGNUM *s = BN_new();
+    unsigned char *der = NULL;
+
+    X509_get0_signature(&value, NULL, ret.cert);
+    const unsigned char *p = value->data;
+    ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &p, value->length);
+    VD_EXPECT(sig != NULL && BN_sub(s, EC_GROUP_get0_order(group), ECDSA_SIG_get0_s(sig)) == 1);
+    ECDSA_SIG_set0(other, BN_dup(ECDSA_SIG_get0_r(sig)), s);
+    int size = i2d_ECDSA_SIG(other, &der);
+    VD_EXPECT_EQ(ASN1_STRING_set((ASN1_STRING *)value, der, size), 1);
+    OPENSSL_free(der);
+    ECDSA_SIG_free(sig);
+    ECDSA_SIG_free(other);
+    EC_GROUP_free(group);
+    return ret;
+}
+
+VD_TEST(judge_forbids_a_certificate_whatever_its_signature_bytes)
+{
+    struct vd_pki_pair other = rewrite_signature(&actors()->signer);
+    struct vd_bytes der = {};
+    struct sample s;
+
+    sample_defaults(&s);
+    s.chain[0] = &other;
+    sample_sign(&s);
+    expect(&s, "none"); /* it is as good as the one that the issuer wrote */
+    sample_defaults(&s);
+    s.chain[0] = &other;
+    sample_sign(&s);
+    VD_EXPECT_EQ(vd_pki_cert_der(actors()->signer.cert, &der, NULL), VD_OK);
+    forbid(&s, der.data, der.size);
+    vd_bytes_free(&der);
+    expect(&s, "forbidden");
+    X509_free(other.cert);
+}
+
 VD_TEST(judge_forbidden_list)
 {
     struct sample s;

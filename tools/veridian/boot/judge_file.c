@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tools/veridian/boot/judge_file.h"
 
-#include "bootloader/crypto_mbedtls.h"
-#include "bootloader/forbidden.h"
+#include "bootloader/judgement.h"
 #include "tools/veridian/boot/enroll.h"
 #include "tools/veridian/boot/pki.h"
 #include "tools/veridian/boot/policy_text.h"
@@ -34,12 +33,6 @@ vd_status vd_boot_verify(const struct vd_boot_verify *request, struct vd_bytes *
     VD_AUTO(vd_bytes_free) struct vd_bytes dbx = {};
     struct vd_span dbx_span;
     struct vd_boot_case what = {.capabilities = VD_BOOT_CAP_ALL};
-    struct vd_boot_ops ops = {
-        .ctx = &dbx_span,
-        .sha256 = vd_crypto_sha256,
-        .verify = vd_crypto_verify,
-        .forbidden = vd_forbidden,
-    };
 
     VD_TRY(vd_pki_load_cert(request->root, &root, diag));
     VD_TRY(make_dbx(request, &dbx, diag));
@@ -50,6 +43,6 @@ vd_status vd_boot_verify(const struct vd_boot_verify *request, struct vd_bytes *
     what.root = (struct vd_span){.data = root.data, .size = root.size};
     what.image = (struct vd_span){.data = ret_file->data, .size = ret_file->size};
     vd_diag_file(diag, request->image);
-    vd_boot_judge(&what, &ops, ret, diag);
+    vd_judgement(&what, &dbx_span, ret, diag);
     return VD_OK;
 }

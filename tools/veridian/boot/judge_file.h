@@ -2,8 +2,7 @@
 /*
  * Judging an image file on the host: `boot verify`.
  *
- * The judge and its cryptography are the bootloader's (core/boot/judge,
- * bootloader/crypto_mbedtls). The machine on which the image will boot is not
+ * The judgement is the bootloader's (bootloader/judgement.h). The machine on which the image will boot is not
  * this one, so that all capabilities are taken as given; only what the image
  * itself must satisfy is decided here.
  */
