@@ -84,6 +84,7 @@ enum vd_kernel_class {
     X(ADD_NAME, "add_name")                 \
     X(REMOVE_NAME, "remove_name")           \
     X(SETATTR, "setattr")                   \
+    X(WATCH, "watch")                       \
     X(RELABELFROM, "relabelfrom")           \
     X(RELABELTO, "relabelto")               \
     X(MOUNTON, "mounton")                   \
@@ -96,6 +97,8 @@ enum vd_kernel_class {
     X(PTRACE, "ptrace")                     \
     X(SHARE, "share")                       \
     X(EXECMEM, "execmem")                   \
+    X(SETRLIMIT, "setrlimit")               \
+    X(SETSCHED, "setsched")                 \
     X(SIGCHLD, "sigchld")                   \
     X(SIGKILL, "sigkill")                   \
     X(SIGSTOP, "sigstop")                   \

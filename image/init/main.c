@@ -122,6 +122,7 @@ int main(void)
         return 2;
     }
     vd_init_mount();
+    printf("VERIDIAN: init " VD_VERSION "\n");
     init.mode = read_mode();
     init.results = open_memstream(&init.results_text, &init.results_size);
     if (init.results == NULL)

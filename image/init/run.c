@@ -28,8 +28,14 @@ struct ends {
 /* In the child: never returns. The error pipe closes at exec; else it takes errno. */
 static _Noreturn void child(const char *const *argv, struct ends ends, int error)
 {
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int number;
 
+    /* Not the console: what a confined program writes there would look like ours. */
+    if (nothing >= 0)
+        (void)dup2(nothing, 0);
+    else
+        (void)close(0);
     if (ends.output >= 0) {
         (void)dup2(ends.output, 1);
         (void)dup2(ends.output, 2);

@@ -13,21 +13,31 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/io.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+/* linux/fs.h and older versions of sys/mount.h exclude each other. */
+#define FS_IOC_SETFLAGS _IOW('f', 2, long)
+#define FS_NODUMP_FL    0x40
 
 struct attempt {
     const char *name;
@@ -77,6 +87,53 @@ static int try_append(char **arg)
 static int try_create(char **arg)
 {
     return open_as(arg[0], O_WRONLY | O_CREAT | O_EXCL);
+}
+
+static int try_truncate(char **arg)
+{
+    return result(truncate(arg[0], 0));
+}
+
+/* Empties the file although the descriptor is for reading. */
+static int try_open_truncate(char **arg)
+{
+    return open_as(arg[0], O_RDONLY | O_TRUNC);
+}
+
+/* Neither for reading nor for writing: for ioctl. */
+static int try_open_neither(char **arg)
+{
+    return open_as(arg[0], O_ACCMODE);
+}
+
+static int try_chmod(char **arg)
+{
+    return result(chmod(arg[0], 0640));
+}
+
+static int try_chattr(char **arg)
+{
+    int fd = open(arg[0], O_RDONLY | O_CLOEXEC);
+    int flags = FS_NODUMP_FL;
+    int ret;
+
+    if (fd < 0)
+        return errno;
+    ret = result(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+    close(fd);
+    return ret;
+}
+
+static int try_watch(char **arg)
+{
+    return result(inotify_add_watch(inotify_init1(IN_CLOEXEC), arg[0], IN_OPEN));
+}
+
+/* Standard input as the caller left it. */
+static int try_stdin(char **arg)
+{
+    (void)arg;
+    return result(write(0, "\n", 1));
 }
 
 static int try_mkdir(char **arg)
@@ -228,6 +285,25 @@ static int try_remount(char **arg)
     return result(mount(NULL, arg[0], NULL, MS_REMOUNT | MS_RDONLY, NULL));
 }
 
+/* A mount that never gets a place in the tree: reachable by its descriptor. */
+static int try_fsmount(char **arg)
+{
+    int fs = (int)syscall(SYS_fsopen, arg[0], 0u);
+
+    if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != 0)
+        return errno;
+    return result(syscall(SYS_fsmount, fs, 0u, 0u));
+}
+
+static int try_reconfigure(char **arg)
+{
+    int fs = (int)syscall(SYS_fspick, AT_FDCWD, arg[0], 0u);
+
+    if (fs < 0)
+        return errno;
+    return result(syscall(SYS_fsconfig, fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0));
+}
+
 static int try_pivot(char **arg)
 {
     return result(syscall(SYS_pivot_root, arg[0], arg[0]));
@@ -319,6 +395,87 @@ static int try_kill(char **arg)
     return result(kill((pid_t)atoi(arg[0]), atoi(arg[1])));
 }
 
+/* Leaves a process named "sleeper" behind, the aim of what follows. */
+static int try_sleeper(char **arg)
+{
+    pid_t pid = fork();
+
+    (void)arg;
+    if (pid < 0)
+        return errno;
+    if (pid > 0)
+        return 0;
+    (void)prctl(PR_SET_NAME, "sleeper");
+    for (int fd = 0; fd < 3; fd++)
+        close(fd);
+    for (;;)
+        pause();
+}
+
+/* The first process with that name; 0: there is none. */
+static pid_t find_process(const char *name)
+{
+    char path[64], text[64];
+
+    for (pid_t pid = 1; pid < 32768; pid++) {
+        ssize_t got;
+        int fd;
+        snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            continue;
+        got = read(fd, text, sizeof(text));
+        close(fd);
+        if (got == (ssize_t)strlen(name) + 1 && strncmp(text, name, strlen(name)) == 0)
+            return pid;
+    }
+    return 0;
+}
+
+static int try_setrlimit(char **arg)
+{
+    struct rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = RLIM_INFINITY};
+    pid_t pid = find_process(arg[0]);
+
+    return pid == 0 ? ESRCH : result(prlimit(pid, RLIMIT_FSIZE, &limit, NULL));
+}
+
+static int try_setsched(char **arg)
+{
+    struct sched_param param = {};
+    pid_t pid = find_process(arg[0]);
+
+    return pid == 0 ? ESRCH : result(sched_setscheduler(pid, SCHED_IDLE, &param));
+}
+
+static int try_setnice(char **arg)
+{
+    pid_t pid = find_process(arg[0]);
+
+    return pid == 0 ? ESRCH : result(setpriority(PRIO_PROCESS, (id_t)pid, 10));
+}
+
+/* Kills without kill(): as the signal of an input that has come. EACCES: it lives on. */
+static int try_sigio(char **arg)
+{
+    pid_t pid = find_process(arg[0]);
+    struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, pid, 0u), .events = POLLIN};
+    int pipes[2];
+
+    if (pid == 0 || p.fd < 0 || pipe2(pipes, O_CLOEXEC) != 0)
+        return ESRCH;
+    if (fcntl(pipes[0], F_SETOWN, pid) != 0 || fcntl(pipes[0], F_SETSIG, SIGKILL) != 0 ||
+        fcntl(pipes[0], F_SETFL, O_ASYNC) != 0 || write(pipes[1], "x", 1) != 1)
+        return errno;
+    return poll(&p, 1, 1000) == 1 ? 0 : EACCES;
+}
+
+static int try_ports(char **arg)
+{
+    (void)arg;
+    return result(ioperm(0x80, 1, 1));
+}
+
 static int try_fork(char **arg)
 {
     pid_t pid = fork();
@@ -360,6 +517,13 @@ static const struct attempt attempts[] = {
     {"write", try_write, 1, "FILE"},
     {"append", try_append, 1, "FILE"},
     {"create", try_create, 1, "FILE"},
+    {"truncate", try_truncate, 1, "FILE"},
+    {"open-truncate", try_open_truncate, 1, "FILE"},
+    {"open-neither", try_open_neither, 1, "FILE"},
+    {"chmod", try_chmod, 1, "FILE"},
+    {"chattr", try_chattr, 1, "FILE"},
+    {"watch", try_watch, 1, "FILE"},
+    {"stdin", try_stdin, 0, ""},
     {"mkdir", try_mkdir, 1, "DIR"},
     {"rmdir", try_rmdir, 1, "DIR"},
     {"symlink", try_symlink, 1, "PATH"},
@@ -378,6 +542,8 @@ static const struct attempt attempts[] = {
     {"mount", try_mount, 1, "DIR"},
     {"bind", try_bind, 2, "FROM TO"},
     {"remount", try_remount, 1, "DIR"},
+    {"fsmount", try_fsmount, 1, "TYPE"},
+    {"reconfigure", try_reconfigure, 1, "DIR"},
     {"pivot", try_pivot, 1, "DIR"},
     {"bpf-map", try_bpf_map, 0, ""},
     {"bpf-prog", try_bpf_prog, 0, ""},
@@ -388,6 +554,12 @@ static const struct attempt attempts[] = {
     {"ptrace", try_ptrace, 1, "PID"},
     {"traceme", try_traceme, 0, ""},
     {"kill", try_kill, 2, "PID SIGNAL"},
+    {"sleeper", try_sleeper, 0, ""},
+    {"setrlimit", try_setrlimit, 1, "NAME"},
+    {"setsched", try_setsched, 1, "NAME"},
+    {"setnice", try_setnice, 1, "NAME"},
+    {"sigio", try_sigio, 1, "NAME"},
+    {"ports", try_ports, 0, ""},
     {"fork", try_fork, 0, ""},
     {"module", try_module, 0, ""},
     {"module-file", try_module_file, 1, "FILE"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Files in use: opening, and mapping for execution. The permissions are those
+ * Files in use: opening, attributes, and mapping for execution. The permissions are those
  * that SELinux asks for (hooks.c: open_file_to_av, file_map_prot_check).
  */
 #include "kernel/bpf/xattr.bpf.h"
@@ -22,12 +22,89 @@ int BPF_PROG(vd_file_open, struct file *file)
         vd_request_want(&request, VD_KP_EXECUTE);
         return vd_check(&request);
     }
+    /* Access mode 3, for devices' ioctls alone, has neither bit: it needs both rules. */
+    if ((mode & (VD_FMODE_READ | VD_FMODE_WRITE)) == 0)
+        mode |= VD_FMODE_READ | VD_FMODE_WRITE;
     if ((mode & VD_FMODE_READ) != 0)
         vd_request_want(&request, VD_KP_READ);
     if ((mode & VD_FMODE_WRITE) != 0)
         vd_request_want(&request, (flags & (VD_O_APPEND | VD_O_TRUNC)) == VD_O_APPEND
                                       ? VD_KP_APPEND
                                       : VD_KP_WRITE);
+    return vd_check(&request);
+}
+
+/*
+ * Attributes of a file. A change of size changes the content, whether or not
+ * the file was opened for it (truncate(), O_RDONLY with O_TRUNC); so does
+ * `touch`, which whoever may write can do anyway. The kernel's own removal of
+ * set-user-id bits at a write was judged with the write.
+ */
+SEC("lsm.s/inode_setattr")
+int BPF_PROG(vd_inode_setattr, struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr)
+{
+    struct inode *inode = dentry->d_inode;
+    __u32 valid = attr->ia_valid;
+    struct vd_request request;
+
+    if ((valid & VD_ATTR_FORCE) != 0) {
+        valid &= ~(VD_ATTR_FORCE | VD_ATTR_MODE | VD_ATTR_KILLED);
+        if ((valid & ~VD_ATTR_TIMES) == 0)
+            return 0;
+    }
+    if (inode == NULL)
+        return -VD_EACCES;
+    vd_request_init(&request, VD_EVENT_SETATTR, vd_current_sid(), vd_dentry_sid(dentry),
+                    vd_inode_kind(inode->i_mode));
+    request.dentry = (__u64)dentry;
+    if ((valid & VD_ATTR_CHOSEN) != 0)
+        vd_request_want(&request, VD_KP_SETATTR);
+    if ((valid & VD_ATTR_SIZE) != 0 || (valid & VD_ATTR_CHOSEN) == 0)
+        vd_request_want(&request, VD_KP_WRITE);
+    return vd_check(&request);
+}
+
+/* Flags like "immutable" are set through ioctl; of the other commands nothing is asked. */
+static __always_inline int vd_ask_ioctl(struct file *file, __u32 command)
+{
+    struct inode *inode = file->f_inode;
+    struct vd_request request;
+
+    if (command != VD_FS_IOC_SETFLAGS && command != VD_FS_IOC32_SETFLAGS &&
+        command != VD_FS_IOC_FSSETXATTR)
+        return 0;
+    vd_request_init(&request, VD_EVENT_SETATTR, vd_current_sid(), vd_inode_sid(inode),
+                    vd_inode_kind(inode->i_mode));
+    vd_request_file(&request, file);
+    vd_request_want(&request, VD_KP_SETATTR);
+    return vd_check(&request);
+}
+
+SEC("lsm/file_ioctl")
+int BPF_PROG(vd_file_ioctl, struct file *file, unsigned int command, unsigned long arg)
+{
+    return vd_ask_ioctl(file, command);
+}
+
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(vd_file_ioctl_compat, struct file *file, unsigned int command, unsigned long arg)
+{
+    return vd_ask_ioctl(file, command);
+}
+
+/* Watching what happens to a file: a fanotify watch can also hold up or refuse every open. */
+SEC("lsm/path_notify")
+int BPF_PROG(vd_path_notify, const struct path *path, __u64 mask, unsigned int type)
+{
+    struct inode *inode = path->dentry->d_inode;
+    struct vd_request request;
+
+    if (inode == NULL)
+        return -VD_EACCES;
+    vd_request_init(&request, VD_EVENT_FILE_PERMISSION, vd_current_sid(), vd_inode_sid(inode),
+                    vd_inode_kind(inode->i_mode));
+    request.dentry = (__u64)path->dentry;
+    vd_request_want(&request, VD_KP_WATCH);
     return vd_check(&request);
 }
 

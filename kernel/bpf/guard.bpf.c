@@ -119,6 +119,19 @@ int BPF_PROG(vd_sb_mount, const char *device, const struct path *path, const cha
     return vd_ask_mounton(path);
 }
 
+/* The steps of the newer calls (fsopen, fsmount, fspick), which sb_mount does not see. */
+SEC("lsm/sb_set_mnt_opts")
+int BPF_PROG(vd_sb_set_mnt_opts, struct super_block *sb)
+{
+    return vd_ask_filesystem(sb, VD_KP_MOUNT);
+}
+
+SEC("lsm/sb_remount")
+int BPF_PROG(vd_sb_remount, struct super_block *sb)
+{
+    return vd_ask_filesystem(sb, VD_KP_REMOUNT);
+}
+
 SEC("lsm/move_mount")
 int BPF_PROG(vd_move_mount, const struct path *from, const struct path *to)
 {
@@ -188,6 +201,72 @@ int BPF_PROG(vd_task_kill, struct task_struct *task, struct kernel_siginfo *info
     return vd_ask(VD_EVENT_SIGNAL, source, vd_task_sid(task), VD_KC_PROCESS, vd_signal_perm(sig));
 }
 
+/* Who made a task the owner of a file, to be signalled (F_SETOWN): by the file's address. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u64);
+    __type(value, __u32);
+} vd_owners SEC(".maps");
+
+SEC("lsm/file_set_fowner")
+int BPF_PROG(vd_file_set_fowner, struct file *file)
+{
+    __u64 key = (__u64)file;
+    __u32 sid = vd_current_sid();
+
+    /* An entry of an earlier file at that address must not stand for this one. */
+    if (bpf_map_update_elem(&vd_owners, &key, &sid, BPF_ANY) != 0)
+        bpf_map_delete_elem(&vd_owners, &key);
+    return 0;
+}
+
+/*
+ * F_SETSIG chooses any signal, SIGKILL too. Whoever's input or output sets it
+ * off is not the sender: that is the task that called F_SETOWN.
+ */
+SEC("lsm/file_send_sigiotask")
+int BPF_PROG(vd_file_send_sigiotask, struct task_struct *task, struct fown_struct *owner, int sig)
+{
+    __u64 key = (__u64)BPF_CORE_READ(owner, file);
+    __u32 *source = bpf_map_lookup_elem(&vd_owners, &key);
+
+    return vd_ask(VD_EVENT_SIGNAL, source == NULL ? VD_SID_NONE : *source, vd_task_sid(task),
+                  VD_KC_PROCESS, sig == 0 ? VD_KP_SIGNAL : vd_signal_perm(sig));
+}
+
+/* Limits end a process as surely as a signal does: RLIMIT_FSIZE 0, RLIMIT_CPU 0. */
+SEC("lsm/task_setrlimit")
+int BPF_PROG(vd_task_setrlimit, struct task_struct *task, unsigned int resource)
+{
+    return vd_ask(VD_EVENT_PTRACE, vd_current_sid(), vd_task_sid(task), VD_KC_PROCESS,
+                  VD_KP_SETRLIMIT);
+}
+
+static __always_inline int vd_ask_setsched(struct task_struct *task)
+{
+    return vd_ask(VD_EVENT_PTRACE, vd_current_sid(), vd_task_sid(task), VD_KC_PROCESS,
+                  VD_KP_SETSCHED);
+}
+
+SEC("lsm/task_setscheduler")
+int BPF_PROG(vd_task_setscheduler, struct task_struct *task)
+{
+    return vd_ask_setsched(task);
+}
+
+SEC("lsm/task_setnice")
+int BPF_PROG(vd_task_setnice, struct task_struct *task, int nice)
+{
+    return vd_ask_setsched(task);
+}
+
+SEC("lsm/task_setioprio")
+int BPF_PROG(vd_task_setioprio, struct task_struct *task, int priority)
+{
+    return vd_ask_setsched(task);
+}
+
 static __always_inline int vd_ask_kernel_code(void)
 {
     __u32 sid = vd_current_sid();
@@ -203,6 +282,17 @@ int BPF_PROG(vd_kernel_read_file, struct file *file, enum kernel_read_file_id id
 
 SEC("lsm/kernel_load_data")
 int BPF_PROG(vd_kernel_load_data, enum kernel_load_data_id id, bool contents)
+{
+    return vd_ask_kernel_code();
+}
+
+/*
+ * Every way to the kernel's memory and the machine's ports that lockdown knows:
+ * /proc/kcore, iopl and ioperm, tracefs, kprobes, … whatever the lockdown module
+ * itself, which may be off, says.
+ */
+SEC("lsm/locked_down")
+int BPF_PROG(vd_locked_down, enum lockdown_reason what)
 {
     return vd_ask_kernel_code();
 }

@@ -46,6 +46,15 @@
 #define VD_MAP_TYPE            0x0f
 #define VD_MAP_SHARED          1
 #define VD_MAP_SHARED_VALIDATE 3
+#define VD_ATTR_MODE           (1u << 0)
+#define VD_ATTR_SIZE           (1u << 3)
+#define VD_ATTR_TIMES          (7u << 4)                        /* ATIME, MTIME, CTIME */
+#define VD_ATTR_FORCE          (1u << 9)                        /* by the kernel itself */
+#define VD_ATTR_KILLED         (1u << 11 | 1u << 12 | 1u << 14) /* KILL_SUID, _SGID, _PRIV */
+#define VD_ATTR_CHOSEN         (7u << 0 | 3u << 7 | 1u << 16)   /* MODE, UID, GID, *_SET */
+#define VD_FS_IOC_SETFLAGS     0x40086602u
+#define VD_FS_IOC32_SETFLAGS   0x40046602u
+#define VD_FS_IOC_FSSETXATTR   0x401c5820u
 
 struct {
     __uint(type, BPF_MAP_TYPE_TASK_STORAGE);

@@ -20,7 +20,7 @@ VERIDIAN = os.path.join(BUILD, "bin/veridian")
 PROBE = os.path.join(BUILD, "image/veridian-probe")
 HERE = os.path.dirname(os.path.realpath(__file__))
 STEP = re.compile(r"VERIDIAN: step (\S+) (?:ok|FAIL) code (-?\d+)")
-EPERM, EACCES, ENOEXEC = 1, 13, 8
+EPERM, EACCES, EBADF = 1, 13, 9
 PINS = "/sys/fs/bpf/veridian"
 CONFINED, TESTER, TRUSTED, NOFORK = (f"/srv/{p}" for p in ("showcase/probe", "test/tester", "showcase/probe-trusted", "test/nofork"))
 VICTIM = "system_u:object_r:victim_t"
@@ -37,7 +37,7 @@ CONTEXTS = f"""
 PREPARE = [
     ("make-victim", TESTER, "create /tmp/victim"), ("label-victim", TESTER, f"relabel /tmp/victim {VICTIM}"),
     ("make-vdir", TESTER, "mkdir /tmp/vdir"), ("label-vdir", TESTER, f"relabel /tmp/vdir {VICTIM}"),
-    ("make-mnt", TESTER, "mkdir /tmp/mnt"),
+    ("make-mnt", TESTER, "mkdir /tmp/mnt"), ("make-sleeper", TESTER, "sleeper"),
 ]
 
 # name, attempt, class, permission in the record of the refusal
@@ -45,6 +45,13 @@ ATTEMPTS = [
     ("read", "read /srv/showcase/secret", "file", "read"),
     ("write", "write /srv/showcase/public", "file", "write"),
     ("append", "append /srv/showcase/public", "file", "append"),
+    ("truncate", "truncate /srv/showcase/public", "file", "write"),
+    ("open-truncate", "open-truncate /srv/showcase/public", "file", "write"),
+    ("open-neither", "open-neither /srv/showcase/public", "file", "write"),
+    ("chmod", "chmod /srv/showcase/public", "file", "setattr"),
+    ("chattr", "chattr /srv/showcase/public", "file", "setattr"),
+    ("watch", "watch /srv/showcase/public", "file", "watch"),
+    ("console", "write /dev/console", "chr_file", "write"),
     ("create", "create /run/new", "dir", "add_name"),
     ("mkdir", "mkdir /run/newdir", "dir", "add_name"),
     ("rmdir-parent", "rmdir /run/newdir", "dir", "remove_name"),
@@ -62,12 +69,20 @@ ATTEMPTS = [
     ("mount", "mount /tmp/mnt", "dir", "mounton"),
     ("remount", "remount /tmp/mnt", "filesystem", "remount"),
     ("umount", "umount /tmp/mnt", "filesystem", "unmount"),
+    ("fsmount", "fsmount tmpfs", "filesystem", "mount"),
+    ("reconfigure", "reconfigure /tmp", "filesystem", "remount"),
     ("bpf-map", "bpf-map", "bpf", "map_create"),
     ("bpf-prog", "bpf-prog", "bpf", "prog_load"),
     ("ptrace", "ptrace 1", "process", "ptrace"),
     ("mem", "write /proc/1/mem", "file", "write"),
     ("kill", "kill 1 0", "process", "signull"),
+    ("setrlimit", "setrlimit sleeper", "process", "setrlimit"),
+    ("setsched", "setsched sleeper", "process", "setsched"),
+    ("setnice", "setnice sleeper", "process", "setsched"),
+    ("sigio", "sigio sleeper", "process", "sigkill"),
     ("module", "module", "system", "module_load"),
+    ("kernel-memory", "read /proc/kcore", "system", "module_load"),
+    ("ports", "ports", "system", "module_load"),
 ]
 
 # Refused whoever asks or for want of one rule: name, program, attempt, class, permission in the record
@@ -120,7 +135,7 @@ def steps_text(mode):
         lines.append(f"tester-{name} {TESTER if mode == 'enforcing' else CONFINED} {what}")
     if mode == "enforcing":
         lines += [f"always-{n} {prog} {what}" for n, prog, what, _, _ in ALWAYS]
-        lines += [f"ok-{n} {prog} {what}" for n, prog, what in ALLOWED]
+        lines += [f"ok-{n} {prog} {what}" for n, prog, what in ALLOWED] + [f"stdin {CONFINED} stdin"]
     else:
         lines.append(f"ok-unlabelled {TRUSTED} exec /srv/showcase/unlabelled")
         lines.append(f"ok-fork {NOFORK} fork")
@@ -195,6 +210,7 @@ def check_enforcing(tap, label, codes, records):
         got = codes.get(f"always-{name}")
         tap.check(f"{label}: {name} is refused", got in (EACCES, EPERM), f"code {got}")
         tap.check(f"{label}: {name} is recorded as {kind} {perm}", recorded(records, kind, perm, DOMAINS[program]))
+    tap.check(f"{label}: standard input is not the console", codes.get("stdin") == EBADF, f"code {codes.get('stdin')}")
     for name, _, _ in ALLOWED:
         tap.check(f"{label}: {name}", codes.get(f"ok-{name}") == 0, f"code {codes.get(f'ok-{name}')}")
 
