@@ -275,6 +275,11 @@ static int try_mount(char **arg)
     return result(mount("tmpfs", arg[0], "tmpfs", 0, NULL));
 }
 
+static int try_mount_disk(char **arg)
+{
+    return result(mount(arg[1], arg[2], arg[0], 0, NULL));
+}
+
 static int try_bind(char **arg)
 {
     return result(mount(arg[0], arg[1], NULL, MS_BIND, NULL));
@@ -540,6 +545,7 @@ static const struct attempt attempts[] = {
     {"unlabel", try_unlabel, 1, "FILE"},
     {"umount", try_umount, 1, "DIR"},
     {"mount", try_mount, 1, "DIR"},
+    {"mount-disk", try_mount_disk, 3, "TYPE DEVICE DIR"},
     {"bind", try_bind, 2, "FROM TO"},
     {"remount", try_remount, 1, "DIR"},
     {"fsmount", try_fsmount, 1, "TYPE"},

@@ -32,6 +32,7 @@ libsepol-dev    tests: the peer of the decision engine
 checkpolicy     tests: the peer of the policy compiler
 swtpm           tests and VM: TPM
 swtpm-tools     tests and VM: TPM
+e2fsprogs       tests and VM: a disk with labels
 tpm2-tools      tests: second opinion on quotes
 qemu-system-x86 the VM
 ovmf            the VM's firmware

@@ -5,11 +5,15 @@
 Each attempt is made three times as root with every capability: in a domain
 without a rule (refused, and the log names class and permission), in a domain
 with one (let through), and with the policy off (let through: so it was the
-policy that refused). On the primary kernel and on the fallback.
+policy that refused). On the primary kernel and on the fallback. Labels on a
+disk, and permissive mode, besides.
 """
+import glob
 import json
+import lzma
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,6 +26,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 STEP = re.compile(r"VERIDIAN: step (\S+) (?:ok|FAIL) code (-?\d+)")
 EPERM, EACCES, EBADF = 1, 13, 9
 PINS = "/sys/fs/bpf/veridian"
+MKE2FS, DEBUGFS = (shutil.which(n, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") for n in ("mke2fs", "debugfs"))
 CONFINED, TESTER, TRUSTED, NOFORK = (f"/srv/{p}" for p in ("showcase/probe", "test/tester", "showcase/probe-trusted", "test/nofork"))
 VICTIM = "system_u:object_r:victim_t"
 
@@ -114,6 +119,33 @@ ALLOWED = [
     ("allowed-guard-map", TRUSTED, f"bpf-get {PINS}/config"),
 ]
 
+# An ext4 disk: files' labels; None: no attribute.
+DISK = {"public": "system_u:object_r:public_t", "secret": "system_u:object_r:secret_t", "unknown": "no:such:label",
+        "none": None, "probe": "system_u:object_r:probe_exec_t"}
+MOUNT_DISK = "mount-disk ext4 /dev/vda /tmp/disk"
+# Name, program, attempt, code where the kernel reads labels from disks, and where it does not (Linux 6.12)
+DISK_STEPS = [
+    ("module", TRUSTED, "module-file /lib/modules/virtio_blk.ko", 0, 0),
+    ("directory", TRUSTED, "mkdir /tmp/disk", 0, 0),
+    ("mount", TRUSTED, MOUNT_DISK, 0, 0),
+    ("allowed label", CONFINED, "read /tmp/disk/public", 0, EACCES),
+    ("forbidden label", CONFINED, "read /tmp/disk/secret", EACCES, EACCES),
+    ("forbidden label for another domain", TRUSTED, "read /tmp/disk/secret", 0, EACCES),
+    ("label that the policy lacks", TRUSTED, "read /tmp/disk/unknown", EACCES, EACCES),
+    ("no label", TRUSTED, "read /tmp/disk/none", EACCES, EACCES),
+    ("program in its domain", "/tmp/disk/probe", "read /srv/showcase/public", 0, -EACCES),
+    ("program confined", "/tmp/disk/probe", "read /srv/showcase/secret", EACCES, -EACCES),
+    ("raw device", CONFINED, "write /dev/vda", EACCES, EACCES),
+    ("relabel", TRUSTED, "relabel /tmp/disk/public system_u:object_r:secret_t", 0, 0),
+    ("new label at once", CONFINED, "read /tmp/disk/public", EACCES, EACCES),
+    ("unmount", TRUSTED, "umount /tmp/disk", 0, 0),
+    ("mount again", TRUSTED, MOUNT_DISK, 0, 0),
+    ("new label from the disk", CONFINED, "read /tmp/disk/public", EACCES, EACCES),
+    ("new label from the disk for another domain", TRUSTED, "read /tmp/disk/public", 0, EACCES),
+]
+PERMISSIVE = [("read", CONFINED, "read /srv/showcase/secret"), ("unlabelled", TRUSTED, "exec /srv/showcase/unlabelled"),
+              ("relabel", CONFINED, f"relabel /srv/showcase/public {VICTIM}")]
+
 
 class Tap:
     def __init__(self):
@@ -128,6 +160,8 @@ class Tap:
 
 
 def steps_text(mode):
+    if mode == "permissive":
+        return "".join(f"permissive-{n} {prog} {what}\n" for n, prog, what in PERMISSIVE)
     lines = [f"prepare-{n} {prog} {what}" for n, prog, what in PREPARE]
     for name, what, _, _ in ATTEMPTS:
         if mode == "enforcing":
@@ -136,6 +170,7 @@ def steps_text(mode):
     if mode == "enforcing":
         lines += [f"always-{n} {prog} {what}" for n, prog, what, _, _ in ALWAYS]
         lines += [f"ok-{n} {prog} {what}" for n, prog, what in ALLOWED] + [f"stdin {CONFINED} stdin"]
+        lines += [f"disk-{i} {step[1]} {step[2]}" for i, step in enumerate(DISK_STEPS)]
     else:
         lines.append(f"ok-unlabelled {TRUSTED} exec /srv/showcase/unlabelled")
         lines.append(f"ok-fork {NOFORK} fork")
@@ -157,7 +192,35 @@ def write(path, text, mode=0o644):
     return path
 
 
-def make_initrd(work, mode):
+def make_disk(work):
+    """An ext4 image; debugfs sets the attributes, which needs no privilege."""
+    disk, files, commands = (os.path.join(work, n) for n in ("disk", "files", "commands"))
+    os.mkdir(files)
+    for name in DISK:
+        write(os.path.join(files, name), f"{name}\n")
+    with open(PROBE, "rb") as f, open(os.path.join(files, "probe"), "wb") as to:
+        to.write(f.read())
+    os.chmod(os.path.join(files, "probe"), 0o755)
+    must(MKE2FS, "-q", "-t", "ext4", "-d", files, disk, "16M")
+    write(commands, "".join(f"ea_set /{n} security.bpf.veridian {label}\n" for n, label in DISK.items() if label))
+    must(DEBUGFS, "-w", "-f", commands, disk)
+    found = must(DEBUGFS, "-R", "ea_get /secret security.bpf.veridian", disk)
+    if DISK["secret"] not in found:
+        print(f"Bail out! debugfs did not set the attribute: {found}")
+        sys.exit(1)
+    return disk
+
+
+def disk_module(work, kernel):
+    """The driver of the disk, unpacked."""
+    packed = glob.glob(os.path.join(os.path.dirname(kernel), "modules/**/virtio_blk.ko.xz"), recursive=True)
+    out = os.path.join(work, "virtio_blk.ko")
+    with lzma.open(packed[0]) as f, open(out, "wb") as to:
+        to.write(f.read())
+    return out
+
+
+def make_initrd(work, mode, kernel):
     image = os.path.join(ROOT, "policy/image")
     policy = os.path.join(work, "policy.vpol")
     must(VERIDIAN, "policy", "compile", "-o", policy, os.path.join(image, "image.te"), os.path.join(HERE, "enforcement/tester.te"))
@@ -165,17 +228,19 @@ def make_initrd(work, mode):
         contexts = write(os.path.join(work, "file_contexts"), f.read() + CONTEXTS)
     script = write(os.path.join(work, "script"), "#!/srv/showcase/unlabelled\n", 0o755)
     steps = write(os.path.join(work, "steps"), steps_text(mode))
-    out = os.path.join(work, f"initrd-{mode}")
+    out = os.path.join(work, "initrd")
     must(os.path.join(ROOT, "image/build-initrd"), "--build", BUILD, "--policy", policy, "--file-contexts", contexts, "--no-compress",
          "--kernel-dir", "", "--out", out, *(f"--add={guest}={host}" for guest, host in (
-             ("srv/test/tester", PROBE), ("srv/test/nofork", PROBE), ("srv/test/script", script), ("etc/veridian/steps", steps))))
+             ("srv/test/tester", PROBE), ("srv/test/nofork", PROBE), ("srv/test/script", script), ("etc/veridian/steps", steps),
+             ("lib/modules/virtio_blk.ko", disk_module(work, kernel)))))
     return out
 
 
-def boot(work, kernel, initrd, mode):
+def boot(work, kernel, mode, disk):
     """Boots once; returns ({step: code}, audit records, console)."""
+    initrd = make_initrd(work, mode, kernel)
     log, export = os.path.join(work, "console"), os.path.join(work, "export")
-    done = subprocess.run([os.path.join(ROOT, "image/boot-vm"), "--kernel", kernel, "--initrd", initrd, "--tpm-interface", "none",
+    done = subprocess.run([os.path.join(ROOT, "image/boot-vm"), "--kernel", kernel, "--initrd", initrd, "--root", disk, "--tpm-interface", "none",
                            "--append", f"console=ttyS0 quiet panic=-1 lsm=capability,landlock,bpf veridian.mac={mode}", "--log", log,
                            "--export", export, "--timeout", "300"], capture_output=True, text=True, check=False)
     with open(log, encoding="utf-8", errors="replace") as f:
@@ -215,6 +280,23 @@ def check_enforcing(tap, label, codes, records):
         tap.check(f"{label}: {name}", codes.get(f"ok-{name}") == 0, f"code {codes.get(f'ok-{name}')}")
 
 
+def check_disk(tap, label, codes, records, readable):
+    for i, (name, _, _, primary, fallback) in enumerate(DISK_STEPS):
+        want, got = primary if readable else fallback, codes.get(f"disk-{i}")
+        tap.check(f"{label}: disk: {name}", got == want, f"code {got}, expected {want}")
+    refused = [r for r in records if r.get("object", {}).get("path") == "/tmp/disk/secret" and r["subject"]["context"].endswith(":probe_t")]
+    context = refused[0]["object"].get("context") if refused else None
+    tap.check(f"{label}: disk: the refusal names the label", bool(refused) and context == (DISK["secret"] if readable else None), refused)
+
+
+def check_permissive(tap, label, codes, records):
+    for name, _, _ in PERMISSIVE:
+        got = codes.get(f"permissive-{name}")
+        tap.check(f"{label}: permissive: {name} is let through", got == 0, f"code {got}")
+    told = [r for r in records if r.get("object", {}).get("path") == "/srv/showcase/secret" and "read" in r["action"].get("denied", [])]
+    tap.check(f"{label}: permissive: the read is recorded as one", bool(told) and all(r["result"]["permissive"] for r in told), told)
+
+
 def check_off(tap, label, codes):
     for name, _, _, _ in ATTEMPTS:
         got = codes.get(f"tester-{name}")
@@ -228,16 +310,25 @@ def main():
     kernels = [(name, os.path.join(os.environ.get(var, ""), "vmlinuz"))
                for name, var in (("primary kernel", "VD_KERNEL_PRIMARY"), ("fallback kernel", "VD_KERNEL_FALLBACK"))]
     missing = [path for path in [VERIDIAN, PROBE, *(k for _, k in kernels)] if not os.path.exists(path)]
+    missing += [name for name, path in (("mke2fs", MKE2FS), ("debugfs", DEBUGFS)) if path is None]
     if missing:
         print(f"1..0 # SKIP not built or not fetched: {', '.join(missing)}")
         return 0
+    boots = [(*kernels[0], "enforcing"), (*kernels[1], "enforcing"), (*kernels[0], "permissive"), (*kernels[0], "off"), (*kernels[1], "off")]
     with tempfile.TemporaryDirectory(prefix="veridian-enforcement-") as work:
-        initrds = {mode: make_initrd(work, mode) for mode in ("enforcing", "off")}
-        for label, kernel, mode in [(*kernels[0], "enforcing"), (*kernels[1], "enforcing"), (*kernels[0], "off")]:
-            codes, records, _ = boot(work, kernel, initrds[mode], mode)
+        disk = make_disk(work)
+        for label, kernel, mode in boots:
+            codes, records, _ = boot(work, kernel, mode, disk)
             tap.check(f"{label}: boot, policy {mode}", codes is not None)
-            if codes is not None:
-                check_enforcing(tap, label, codes, records) if mode == "enforcing" else check_off(tap, label, codes)
+            if codes is None:
+                continue
+            if mode == "enforcing":
+                check_enforcing(tap, label, codes, records)
+                check_disk(tap, label, codes, records, label == "primary kernel")
+            elif mode == "permissive":
+                check_permissive(tap, label, codes, records)
+            else:
+                check_off(tap, label, codes)
     print(f"1..{tap.number}")
     return 1 if tap.failed else 0
 
