@@ -6,8 +6,8 @@
  * The layout is fixed: little-endian host integers, no padding, no pointers.
  * The sender zeroes the whole struct first, so unused fields are 0. Numbers
  * (sids, classes, permissions) are the kernel's and the loaded policy's own;
- * the daemon turns them into names (core/audit). A reader takes `size` bytes
- * and refuses another version; a later version only appends fields.
+ * the daemon turns them into names (core/audit). A reader refuses another size
+ * or version.
  *
  * Loss is exact: the sender draws `sequence` from vd_event_counters.next before
  * it reserves room in the ring, so an event without room leaves a gap that the
