@@ -11,7 +11,7 @@ MESON_ARGS = $(if $(VD_OPENSSL_PREFIX),-Dopenssl_prefix=$(VD_OPENSSL_PREFIX)) \
 	$(if $(VD_MBEDTLS_SRC),-Dmbedtls_src=$(VD_MBEDTLS_SRC)) \
 	$(if $(VD_KERNEL_PRIMARY),-Dvmlinux_h=$(VD_KERNEL_PRIMARY)/vmlinux.h)
 
-.PHONY: build run test bench fuzz check format help configure setup clean test-long test-sanitize
+.PHONY: build run test bench fuzz check format proof help configure setup clean test-long test-sanitize
 
 build: configure ## build everything into build/
 	ninja -C $(BUILD)
@@ -52,6 +52,9 @@ fuzz: configure ## libFuzzer over every parser; TARGET=x, SECONDS=n, GROW=1
 
 check: build ## style, layers, sizes, analyzers, every --help
 	scripts/check --build $(BUILD)
+
+proof: configure ## bounded proofs of core/ with the model checker CBMC
+	@. ./$(BUILD)/deps.env && VD_CBMC=$$VD_CBMC scripts/run-proofs
 
 format: ## clang-format over the C files
 	git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -61,8 +61,8 @@ enum vd_status_class {
     X(E_BUG, "fault of the program", BUG)
 
 #define VD_STATUS_ENUMERATOR_(name, text, class) VD_##name,
-typedef enum
-    [[nodiscard]] vd_status{VD_STATUS_TABLE(VD_STATUS_ENUMERATOR_) VD_STATUS_COUNT} vd_status;
+enum VD_NODISCARD vd_status { VD_STATUS_TABLE(VD_STATUS_ENUMERATOR_) VD_STATUS_COUNT };
+typedef enum vd_status vd_status;
 #undef VD_STATUS_ENUMERATOR_
 
 /* The status' name as in the table ("E_TRUNCATED"); "?" for a value outside it. */

@@ -26,6 +26,13 @@
 #define UINT32_MAX 0xffffffffu
 #endif
 
+/* An unused result of this type is an error. (The model checker does not know attributes.) */
+#ifdef __CPROVER__
+#define VD_NODISCARD
+#else
+#define VD_NODISCARD [[nodiscard]]
+#endif
+
 #define VD_INLINE       static inline __attribute__((always_inline))
 #define VD_PURE         __attribute__((pure))
 #define VD_PRINTF(f, a) __attribute__((format(printf, f, a)))

@@ -14,6 +14,7 @@ kernel/primary  2
 kernel/fallback 2
 ovmf            1
 virt-fw         2
+cbmc            1
 TABLE
 }
 
@@ -177,6 +178,21 @@ WRAPPER
     "$1/bin/virt-fw-vars" --help >/dev/null || die "virt-fw-vars does not run"
 }
 
+# The model checker of `make proof`, with the C library that Debian 13 built it
+# for: it runs beside an older one.
+make_cbmc() {
+    for package in cbmc minisat libc6 libstdc++6 libgcc-s1 zlib1g; do
+        fetch_package "$package" "$1"
+    done
+    cat >"$1/cbmc" <<'WRAPPER'
+#!/bin/sh
+lib=$(dirname "$(readlink -f "$0")")/usr/lib
+exec "$lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" --library-path "$lib/x86_64-linux-gnu:$lib" "$lib/../bin/cbmc" "$@"
+WRAPPER
+    chmod 755 "$1/cbmc"
+    "$1/cbmc" --version >/dev/null || die "cbmc does not run"
+}
+
 write_env() {
     mkdir -p "$build"
     prefix=
@@ -191,6 +207,7 @@ VD_KERNEL_PRIMARY=$cache/kernel/primary
 VD_KERNEL_FALLBACK=$cache/kernel/fallback
 VD_OVMF=$cache/ovmf
 VD_VIRT_FW_VARS=$cache/virt-fw/bin/virt-fw-vars
+VD_CBMC=$cache/cbmc/cbmc
 ENV
     if cmp -s "$build/deps.env.new" "$build/deps.env"; then
         rm "$build/deps.env.new"
