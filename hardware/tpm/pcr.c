@@ -183,20 +183,3 @@ vd_status vd_tpm_pcr_read(struct vd_tpm *tpm, const struct vd_tpm_bank *bank,
     *ret = values;
     return VD_OK;
 }
-
-vd_status vd_tpm_pcr_extend(struct vd_tpm *tpm, uint32_t pcr, uint16_t algorithm,
-                            const uint8_t *digest, struct vd_diag *diag)
-{
-    struct vd_tpm_response response;
-    struct vd_tpm_command command;
-
-    if (pcr >= VD_PCR_COUNT || vd_tpm_alg_size(algorithm) == 0)
-        return vd_diag_fail(diag, VD_E_RANGE, "no such PCR or bank");
-    vd_tpm_begin_authorised(&command, VD_TPM_CC_PCR_EXTEND, pcr);
-    vd_write_be32(&command.w, 1);
-    vd_write_be16(&command.w, algorithm);
-    vd_write_bytes(&command.w, digest, vd_tpm_alg_size(algorithm));
-    VD_TRY(vd_tpm_run(tpm, &command, &response, diag));
-    return vd_read_done(&response.parameters) == VD_OK ? VD_OK
-                                                       : vd_tpm_malformed(diag, "TPM2_PCR_Extend");
-}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * PCRs of a TPM: which banks there are, reading, extending; and the selection
+ * PCRs of a TPM: which banks there are, reading; and the selection
  * that quotes and reads share (TPML_PCR_SELECTION).
  */
 #ifndef VD_HARDWARE_TPM_PCR_H
@@ -42,9 +42,5 @@ vd_status vd_tpm_pcr_banks(struct vd_tpm *tpm, struct vd_tpm_selection *ret, str
  */
 vd_status vd_tpm_pcr_read(struct vd_tpm *tpm, const struct vd_tpm_bank *bank,
                           struct vd_pcr_bank *ret, struct vd_diag *diag);
-
-/* Extends a PCR of one bank by a digest of the bank's size. */
-vd_status vd_tpm_pcr_extend(struct vd_tpm *tpm, uint32_t pcr, uint16_t algorithm,
-                            const uint8_t *digest, struct vd_diag *diag);
 
 #endif

@@ -13,7 +13,7 @@ ninja-build     the build
 pkg-config|pkgconf libraries' flags
 clang           BPF programs, bootloader, fuzzers
 lld             bootloader's linker
-llvm            object tools
+llvm            sanitizers' symbolizer
 clang-format    make check
 libclang-rt-dev|libclang-rt-14-dev fuzzers' runtime
 python3         scripts
@@ -26,8 +26,6 @@ libelf-dev      libbpf's own need
 zlib1g-dev      libbpf's own need
 libssl-dev      cryptography
 libjansson-dev  JSON
-libsmartcols-dev tables
-libtss2-dev     TPM marshalling and transports
 libsepol-dev    tests: the peer of the decision engine
 checkpolicy     tests: the peer of the policy compiler
 swtpm           tests and VM: TPM
@@ -37,20 +35,18 @@ tpm2-tools      tests: second opinion on quotes
 qemu-system-x86 the VM
 ovmf            the VM's firmware
 mtools          EFI system partition
-dosfstools      EFI system partition
 sbsigntool      Secure Boot signatures
-cpio            initrd
+cpio            tests: an initrd by another writer
 zstd            kernel images
 xz-utils        kernel modules
 lz4             kernel images
-busybox-static  the image's shell
+busybox-static  tests: the guest's shell
 openssl         tests: certificates, a second opinion
 pesign          tests: second opinion on PE digests
 dpkg-dev        source packages
 valgrind        tests: constant time
 python3-cryptography firmware variables
 python3-pefile  firmware variables
-file            inspection
 libzstd-dev     static libelf's own need
 perl            OpenSSL's build
 bzip2           source archives

@@ -12,6 +12,20 @@ class Skip(Exception):
     """The case cannot be done here."""
 
 
+class Tap:
+    """For tests whose cases come up as they go: counts what `check` is told."""
+
+    def __init__(self):
+        self.number = self.failed = 0
+
+    def check(self, name, good, detail=""):
+        self.number += 1
+        self.failed += not good
+        if not good:
+            print("\n".join(f"# {line}" for line in str(detail).splitlines()))
+        print(f"{'' if good else 'not '}ok {self.number} - {name}", flush=True)
+
+
 def run(module_name="__main__"):
     """Runs every case; the process' exit code: 1 if one failed or there is none."""
     cases = [(n, f) for n, f in vars(sys.modules[module_name]).items() if n.startswith("case_")]

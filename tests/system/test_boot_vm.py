@@ -11,6 +11,9 @@ import tempfile
 import time
 
 ROOT = os.environ.get("VD_SOURCE_ROOT", os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
+sys.path.insert(0, os.path.join(ROOT, "tests/support"))
+from tap import Tap  # noqa: E402
+
 BOOT_VM = os.path.join(ROOT, "image/boot-vm")
 KERNEL = os.path.join(os.environ.get("VD_KERNEL_PRIMARY", ""), "vmlinuz")
 BUSYBOX = "/bin/busybox"
@@ -45,19 +48,6 @@ case "$(busybox cat /proc/cmdline)" in
 esac
 busybox poweroff -f
 """
-
-
-class Tap:
-    def __init__(self):
-        self.number = 0
-        self.failed = 0
-
-    def check(self, name, good, detail=""):
-        self.number += 1
-        if not good:
-            self.failed += 1
-            print("\n".join(f"# {line}" for line in str(detail).splitlines()))
-        print(f"{'' if good else 'not '}ok {self.number} - {name}", flush=True)
 
 
 def make_initrd(path, work):

@@ -19,6 +19,9 @@ import sys
 import tempfile
 
 ROOT = os.environ.get("VD_SOURCE_ROOT", os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
+sys.path.insert(0, os.path.join(ROOT, "tests/support"))
+from tap import Tap  # noqa: E402
+
 BUILD = os.environ.get("VD_BUILD_ROOT", os.path.join(ROOT, "build"))
 VERIDIAN = os.path.join(BUILD, "bin/veridian")
 PROBE = os.path.join(BUILD, "image/veridian-probe")
@@ -145,18 +148,6 @@ DISK_STEPS = [
 ]
 PERMISSIVE = [("read", CONFINED, "read /srv/showcase/secret"), ("unlabelled", TRUSTED, "exec /srv/showcase/unlabelled"),
               ("relabel", CONFINED, f"relabel /srv/showcase/public {VICTIM}")]
-
-
-class Tap:
-    def __init__(self):
-        self.number = self.failed = 0
-
-    def check(self, name, good, detail=""):
-        self.number += 1
-        if not good:
-            self.failed += 1
-            print("\n".join(f"# {line}" for line in str(detail).splitlines()))
-        print(f"{'' if good else 'not '}ok {self.number} - {name}", flush=True)
 
 
 def steps_text(mode):

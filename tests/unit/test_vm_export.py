@@ -7,6 +7,8 @@ import sys
 ROOT = os.environ.get("VD_SOURCE_ROOT") or os.path.join(os.path.dirname(os.path.realpath(__file__)), "../..")
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "image"))
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+from tap import Tap  # noqa: E402
 from vm import console, export, ustar  # noqa: E402
 
 END = bytes(1024)
@@ -66,19 +68,6 @@ class Connection:
 
     def sendall(self, data):
         self.sent += data
-
-
-class Tap:
-    def __init__(self):
-        self.number = 0
-        self.failed = 0
-
-    def check(self, name, good, detail=""):
-        self.number += 1
-        self.failed += not good
-        if not good:
-            print(f"# {detail}")
-        print(f"{'' if good else 'not '}ok {self.number} - {name}")
 
 
 def message(stream):
