@@ -19,8 +19,9 @@ struct vd_secure_boot {
 };
 
 /*
- * Reads the state. A missing variable means off or empty; one that cannot be
- * read or is malformed is a failure, so that a broken dbx never forbids less.
+ * Reads the state. A flag that is missing, or stored by somebody instead of made
+ * by the firmware at this start, means off; no dbx means an empty one. What cannot
+ * be read or is malformed is a failure, so that a broken dbx never forbids less.
  */
 vd_status vd_secure_boot_read(const struct vd_efi *efi, struct vd_secure_boot *ret,
                               struct vd_diag *diag);

@@ -27,7 +27,7 @@ static vd_status walk(const uint8_t *data, size_t size, struct vd_eventlog *log)
     VD_TRY(vd_eventlog_open(data, size, log, NULL));
     while (vd_eventlog_more(log)) {
         size_t before = vd_reader_offset(&log->reader);
-        struct vd_event event;
+        struct vd_logged_event event;
         struct vd_writer w;
 
         VD_TRY(vd_eventlog_next(log, &event, NULL));

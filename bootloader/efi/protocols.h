@@ -131,6 +131,8 @@ EFI_AT_(efi_tcg2_capability, tpm_present, 16);
 EFI_AT_(efi_tcg2_capability, active_banks, 32);
 _Static_assert(sizeof(struct efi_tcg2_event) == 4 + EFI_TCG2_EVENT_HEADER_SIZE, "TCG2 event");
 
+#define EFI_VARIABLE_NON_VOLATILE 0x1u
+
 #define EFI_GLOBAL_VARIABLE_GUID                           \
     {                                                      \
         0x8be4df61, 0x93ca, 0x11d2,                        \

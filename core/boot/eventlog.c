@@ -213,7 +213,7 @@ bool vd_eventlog_more(const struct vd_eventlog *log)
 }
 
 static vd_status read_digests(struct vd_reader *r, const struct vd_eventlog *log,
-                              struct vd_event *event, struct vd_diag *diag)
+                              struct vd_logged_event *event, struct vd_diag *diag)
 {
     uint64_t at = vd_reader_offset(r);
     uint32_t count;
@@ -239,7 +239,7 @@ static vd_status read_digests(struct vd_reader *r, const struct vd_eventlog *log
 }
 
 static vd_status read_event(struct vd_reader *r, const struct vd_eventlog *log,
-                            struct vd_event *event, struct vd_diag *diag)
+                            struct vd_logged_event *event, struct vd_diag *diag)
 {
     uint64_t at;
     uint32_t size;
@@ -258,10 +258,11 @@ static vd_status read_event(struct vd_reader *r, const struct vd_eventlog *log,
     return vd_read_bytes(r, size, &event->data.data);
 }
 
-vd_status vd_eventlog_next(struct vd_eventlog *log, struct vd_event *ret, struct vd_diag *diag)
+vd_status vd_eventlog_next(struct vd_eventlog *log, struct vd_logged_event *ret,
+                           struct vd_diag *diag)
 {
     struct vd_reader r = log->reader;
-    struct vd_event event = {};
+    struct vd_logged_event event = {};
     vd_status status = read_event(&r, log, &event, diag);
 
     if (status == VD_E_TRUNCATED)
@@ -304,7 +305,7 @@ vd_status vd_pcr_extend(struct vd_pcr_bank *bank, uint32_t pcr, const uint8_t *d
 }
 
 /* PFP 1.05, 10.4.5.3: PCR 0 starts with the locality of TPM2_Startup in its last byte. */
-static void apply_locality(const struct vd_event *event, struct vd_pcr_bank *bank)
+static void apply_locality(const struct vd_logged_event *event, struct vd_pcr_bank *bank)
 {
     if (event->data.size == sizeof(LOCALITY_SIGNATURE) + 1 &&
         vd_ct_equal(event->data.data, LOCALITY_SIGNATURE, sizeof(LOCALITY_SIGNATURE)) &&
@@ -327,7 +328,7 @@ vd_status vd_eventlog_replay(const void *data, size_t size, uint16_t algorithm,
         return vd_diag_fail(diag, VD_E_NOT_FOUND, "the log has no digests of this algorithm");
     VD_TRY(vd_pcr_bank_init(&bank, algorithm));
     while (vd_eventlog_more(&log)) {
-        struct vd_event event;
+        struct vd_logged_event event;
 
         VD_TRY(vd_eventlog_next(&log, &event, diag));
         if (event.type == VD_EV_NO_ACTION)
@@ -361,7 +362,7 @@ void vd_eventlog_encode_start(struct vd_writer *w, const struct vd_eventlog_algo
 }
 
 void vd_eventlog_encode_event(struct vd_writer *w, const struct vd_eventlog *log,
-                              const struct vd_event *event)
+                              const struct vd_logged_event *event)
 {
     vd_write_le32(w, event->pcr);
     vd_write_le32(w, event->type);

@@ -55,7 +55,7 @@ struct vd_eventlog {
     struct vd_eventlog_algorithm algorithm[VD_EVENTLOG_ALGORITHMS_MAX];
 };
 
-struct vd_event {
+struct vd_logged_event {
     uint64_t offset; /* in the log, in bytes */
     uint32_t pcr;    /* below VD_PCR_COUNT, but for EV_NO_ACTION any value */
     uint32_t type;
@@ -71,7 +71,8 @@ vd_status vd_eventlog_open(const void *data, size_t size, struct vd_eventlog *re
 bool vd_eventlog_more(const struct vd_eventlog *log);
 
 /* Reads the next event; it has exactly one digest for each algorithm. On failure the log stays. */
-vd_status vd_eventlog_next(struct vd_eventlog *log, struct vd_event *ret, struct vd_diag *diag);
+vd_status vd_eventlog_next(struct vd_eventlog *log, struct vd_logged_event *ret,
+                           struct vd_diag *diag);
 
 /* The position of an algorithm in the log's list, or -1. */
 int vd_eventlog_find(const struct vd_eventlog *log, uint16_t algorithm);
@@ -129,6 +130,6 @@ void vd_eventlog_encode_start(struct vd_writer *w, const struct vd_eventlog_algo
 
 /* Writes an event whose digests stand in the order of the log's algorithms. */
 void vd_eventlog_encode_event(struct vd_writer *w, const struct vd_eventlog *log,
-                              const struct vd_event *event);
+                              const struct vd_logged_event *event);
 
 #endif

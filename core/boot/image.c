@@ -87,7 +87,7 @@ static vd_status refuse(struct refusal *r, vd_status status, enum vd_boot_reason
     return vd_diag_fail_at(r->diag, status, offset, text);
 }
 
-/* The same for a part: "NAME TEXT". */
+/* The same for a part: "NAME: TEXT NUMBER", since a name may be plural. */
 static vd_status refuse_part(struct refusal *r, vd_status status, enum vd_boot_reason reason,
                              uint64_t offset, const struct part_row *part, const char *text,
                              uint64_t number)
@@ -100,7 +100,6 @@ static vd_status refuse_part(struct refusal *r, vd_status status, enum vd_boot_r
         r->diag->has_offset = true;
     }
     vd_diag_begin(r->diag, status, &t);
-    vd_text_str(&t, "the ");
     vd_text_str(&t, part->name);
     vd_text_str(&t, text);
     vd_text_u64(&t, number);
@@ -209,10 +208,10 @@ static vd_status check_part_size(const struct part_row *part, uint64_t size, str
 {
     if (size > part->max)
         return refuse_part(r, VD_E_LIMIT, VD_BOOT_REASON_LIMIT, part->size_field, part,
-                           " is larger than its limit of ", part->max);
+                           ": larger than the limit of ", part->max);
     if (size < part->min)
         return refuse_part(r, VD_E_RANGE, VD_BOOT_REASON_RANGE, part->size_field, part,
-                           " is missing or smaller than ", part->min);
+                           ": missing or smaller than ", part->min);
     return VD_OK;
 }
 
@@ -227,21 +226,21 @@ static vd_status check_part(const struct part_row *part, const struct vd_image_e
     if (extent->size == 0) {
         if (extent->offset != 0)
             return refuse_part(r, VD_E_RANGE, VD_BOOT_REASON_RANGE, part->offset_field, part,
-                               " is absent, so its offset must be ", 0);
+                               ": absent, so the offset must be ", 0);
         return VD_OK;
     }
     if (!VD_ADD(extent->offset, extent->size, &end))
         return refuse_part(r, VD_E_OVERFLOW, VD_BOOT_REASON_OVERFLOW, part->offset_field, part,
-                           "'s offset and size overflow; its offset must be ", expected);
+                           ": offset and size overflow; the offset must be ", expected);
     if (extent->offset < *inout_end)
         return refuse_part(r, VD_E_OVERLAP, VD_BOOT_REASON_OVERLAP, part->offset_field, part,
-                           " overlaps what stands before; its offset must be ", expected);
+                           ": overlap with what stands before; the offset must be ", expected);
     if (extent->offset != expected)
         return refuse_part(r, VD_E_RANGE, VD_BOOT_REASON_RANGE, part->offset_field, part,
-                           " is not in its place; its offset must be ", expected);
+                           ": not in place; the offset must be ", expected);
     if (end > file_size)
         return refuse_part(r, VD_E_TRUNCATED, VD_BOOT_REASON_TRUNCATED, file_size, part,
-                           " goes on after the file's end, to ", end);
+                           ": beyond the file's end, up to ", end);
     *inout_end = end;
     return VD_OK;
 }
@@ -303,14 +302,33 @@ vd_status vd_image_parse_header(const void *data, size_t size, uint64_t file_siz
     return status;
 }
 
+size_t vd_image_cmdline_fault(const struct vd_span *cmdline, const char **ret_why)
+{
+    static const char option[] = "initrd=";
+    const size_t option_size = sizeof(option) - 1;
+
+    for (size_t i = 0; i < cmdline->size; i++) {
+        if (cmdline->data[i] < 0x20 || cmdline->data[i] > 0x7e) {
+            *ret_why = "the command line holds a byte that is not printable ASCII";
+            return i;
+        }
+        /* Linux' EFI stub finds the option at any place, within words too. */
+        if (cmdline->size - i >= option_size &&
+            vd_ct_equal(cmdline->data + i, option, option_size)) {
+            *ret_why = "the command line has Linux load an unsigned file (initrd=)";
+            return i;
+        }
+    }
+    *ret_why = NULL;
+    return cmdline->size;
+}
+
 static vd_status check_cmdline(const struct vd_span *cmdline, uint64_t offset, struct refusal *r)
 {
-    for (size_t i = 0; i < cmdline->size; i++) {
-        if (cmdline->data[i] < 0x20 || cmdline->data[i] > 0x7e)
-            return refuse(r, VD_E_RANGE, VD_BOOT_REASON_CMDLINE, offset + i,
-                          "the command line holds a byte that is not printable ASCII");
-    }
-    return VD_OK;
+    const char *why;
+    size_t at = vd_image_cmdline_fault(cmdline, &why);
+
+    return why == NULL ? VD_OK : refuse(r, VD_E_RANGE, VD_BOOT_REASON_CMDLINE, offset + at, why);
 }
 
 /* Lends the parts in file order and sees that what stands between them is zero. */

@@ -137,4 +137,11 @@ struct vd_image_field {
 /* Field `index` in the order of offsets; NULL after the last. */
 const struct vd_image_field *vd_image_field(size_t index);
 
+/*
+ * Where a command line must not be as it is, and why: bytes that are not printable
+ * ASCII, or the option `initrd=`, whose file nobody would verify or measure. The
+ * command line's size, and NULL in `ret_why`, if it is good.
+ */
+size_t vd_image_cmdline_fault(const struct vd_span *cmdline, const char **ret_why);
+
 #endif

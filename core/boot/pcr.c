@@ -29,7 +29,7 @@ static bool starts_with(struct vd_reader *r, const char *prefix)
     return true;
 }
 
-enum vd_boot_event_id vd_boot_event_identify(const struct vd_event *event)
+enum vd_boot_event_id vd_boot_event_identify(const struct vd_logged_event *event)
 {
     struct vd_reader r;
     uint32_t tag;

@@ -61,7 +61,7 @@ vd_status vd_boot_event_encode(enum vd_boot_event_id id, const struct vd_image *
  * Which of our events a logged event is; VD_BOOT_EVENT_COUNT if none. Its
  * digests still have to be those of its data: anyone can log anything.
  */
-enum vd_boot_event_id vd_boot_event_identify(const struct vd_event *event);
+enum vd_boot_event_id vd_boot_event_identify(const struct vd_logged_event *event);
 
 /*
  * After the bootloader, Linux' EFI stub measures into PCR 9, as EV_EVENT_TAG

@@ -27,7 +27,7 @@
     X(OVERLAP, "overlap", "two parts overlap")                                                \
     X(RANGE, "range", "a field is out of its range")                                          \
     X(RESERVED, "reserved", "a reserved field or padding byte is not zero")                   \
-    X(CMDLINE, "cmdline", "the command line is not printable ASCII")                          \
+    X(CMDLINE, "cmdline", "the command line is not printable ASCII, or has initrd=")          \
     X(KERNEL, "kernel", "the kernel is not an EFI program that the header describes")         \
     /* who vouches for it, and whether it is what was signed */                               \
     X(CERTIFICATE, "certificate", "a certificate is malformed or not fit for signing")        \

@@ -137,7 +137,7 @@ def builds_are_equal_and_leave_nothing_else(d):
 def a_failed_build_leaves_nothing(d):
     for changed, code in (({"kernel": f"{d}/none"}, 2), ({"keys": f"{d}/none"}, 2),
                           ({"virt-fw-vars": "/nonexistent/virt-fw-vars"}, 3),
-                          ({"bootloader": f"{d}/kernel"}, 2), ({"cmdline": "caf\u00e9"}, 2),
+                          ({"bootloader": f"{d}/kernel"}, 2), ({"cmdline": "caf\u00e9"}, 2), ({"cmdline": "initrd=x"}, 2),
                           ({"root-hash": "12"}, 2), ({"cmdline": "x" * 4097}, 2),
                           ({"vars-template": f"{d}/none"}, 3)):
         build(d, f"{d}/failed", code=code, **changed)

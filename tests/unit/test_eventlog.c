@@ -27,7 +27,7 @@ static void add(struct sample *s, struct vd_writer *w, uint32_t pcr, uint32_t ty
     struct vd_eventlog log = {.algorithm_count = 2, .algorithm = {two[0], two[1]}};
     uint8_t d256[32];
     uint8_t d384[48];
-    struct vd_event e = {
+    struct vd_logged_event e = {
         .pcr = pcr, .type = type, .digest = {{d256, 32}, {d384, 48}}, .data = {data, size}};
 
     VD_EXPECT_EQ(vd_tpm_hash_ops.hash(NULL, VD_TPM_ALG_SHA256, data, size, d256), VD_OK);
@@ -60,7 +60,7 @@ static vd_status walk(const uint8_t *data, size_t size, size_t *ret_events, stru
     *ret_events = 0;
     VD_TRY(vd_eventlog_open(data, size, &log, diag));
     while (vd_eventlog_more(&log)) {
-        struct vd_event event;
+        struct vd_logged_event event;
         VD_TRY(vd_eventlog_next(&log, &event, diag));
         ++*ret_events;
     }
@@ -71,7 +71,7 @@ VD_TEST(eventlog_round_trip)
 {
     struct sample s;
     struct vd_eventlog log;
-    struct vd_event e;
+    struct vd_logged_event e;
 
     make_sample(&s);
     VD_EXPECT_EQ(vd_eventlog_open(s.bytes, s.size, &log, NULL), VD_OK);
@@ -322,7 +322,7 @@ VD_TEST(eventlog_real_digests_are_of_the_data)
 
     VD_EXPECT_EQ(vd_eventlog_open(bytes, size, &log, NULL), VD_OK);
     while (vd_eventlog_more(&log)) {
-        struct vd_event e;
+        struct vd_logged_event e;
         enum vd_boot_event_id id;
 
         VD_EXPECT_EQ(vd_eventlog_next(&log, &e, NULL), VD_OK);

@@ -139,6 +139,35 @@ VD_TEST(image_refuses_every_reserved_byte)
     fixture_free(&f);
 }
 
+/* Linux' EFI stub would load such a file where the image has no initrd: unsigned, unmeasured. */
+VD_TEST(image_cmdline_names_no_initrd)
+{
+    static const struct {
+        const char *cmdline;
+        int at; /* -1: allowed */
+    } rows[] = {
+        {"initrd=x", 0},        {"quiet initrd=\\a", 6}, {"noinitrd=", 2},
+        {"quiet noinitrd", -1}, {"quiet initrd", -1},    {"rd=initrd lsm=", -1},
+    };
+
+    for (size_t i = 0; i < VD_COUNT(rows); i++) {
+        struct fixture f;
+        struct vd_image image;
+        enum vd_boot_reason reason = VD_BOOT_REASON_NONE;
+
+        fixture_defaults(&f);
+        f.part[VD_IMAGE_CMDLINE] = rows[i].cmdline;
+        f.header.part[VD_IMAGE_CMDLINE].size = strlen(rows[i].cmdline);
+        fixture_build(&f);
+        if (rows[i].at < 0)
+            VD_EXPECT_EQ(vd_image_parse(f.data, f.size, &image, &reason, NULL), VD_OK);
+        else
+            expect_reason(&f, "cmdline",
+                          f.header.part[VD_IMAGE_CMDLINE].offset + (uint64_t)rows[i].at);
+        fixture_free(&f);
+    }
+}
+
 VD_TEST(image_cmdline_is_printable_ascii)
 {
     struct fixture f;

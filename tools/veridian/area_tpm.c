@@ -177,7 +177,7 @@ static const struct vd_cli_option eventlog_options[] = {
     {},
 };
 
-static vd_status show_event(const struct vd_eventlog *log, const struct vd_event *event,
+static vd_status show_event(const struct vd_eventlog *log, const struct vd_logged_event *event,
                             uint32_t number, bool json, struct vd_diag *diag)
 {
     const char *type = vd_event_type_name(event->type);
@@ -209,7 +209,7 @@ static vd_status show_log(const char *path, bool json, struct vd_diag *diag)
 {
     struct vd_bytes bytes VD_AUTO(vd_bytes_free) = {};
     struct vd_eventlog log;
-    struct vd_event event;
+    struct vd_logged_event event;
     vd_status status = vd_file_load(path != NULL ? path : VD_ATTEST_KERNEL_LOG,
                                     VD_EVENTLOG_MAX_BYTES, &bytes, diag);
 

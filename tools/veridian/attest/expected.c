@@ -47,7 +47,7 @@ static const char *next_expected(const json_t *events, uint32_t pcr, size_t *at,
 
 /* The next event of the log that extended a PCR; false at the end. */
 static bool next_logged(struct vd_eventlog *log, uint32_t pcr, uint32_t *number,
-                        struct vd_event *event)
+                        struct vd_logged_event *event)
 {
     while (vd_eventlog_more(log) && vd_eventlog_next(log, event, NULL) == VD_OK) {
         (*number)++;
@@ -69,7 +69,7 @@ static vd_status name_event(const struct vd_attest_evidence *e, uint32_t pcr, st
 {
     const json_t *events = json_object_get(e->expected, "events");
     struct vd_eventlog log;
-    struct vd_event event = {};
+    struct vd_logged_event event = {};
     uint32_t number = 0;
     size_t at = 0;
     int bank;

@@ -70,7 +70,7 @@ static vd_status check_selection(const struct vd_attest_result *r, struct vd_dia
 }
 
 /* Our own events are measured over exactly their data (core/boot/pcr.h). */
-static bool is_ours(const struct vd_event *event)
+static bool is_ours(const struct vd_logged_event *event)
 {
     struct vd_reader r;
     uint32_t tag;
@@ -84,7 +84,7 @@ static bool is_ours(const struct vd_event *event)
 }
 
 /* Events whose digest is promised to be that of their data must keep the promise. */
-static vd_status check_event(const struct vd_eventlog *log, const struct vd_event *event,
+static vd_status check_event(const struct vd_eventlog *log, const struct vd_logged_event *event,
                              uint32_t number, struct vd_diag *diag)
 {
     uint8_t digest[VD_DIGEST_MAX_SIZE];
@@ -108,7 +108,7 @@ static vd_status check_log(const struct vd_attest_evidence *e, struct vd_attest_
                            struct vd_diag *diag)
 {
     struct vd_eventlog log;
-    struct vd_event event;
+    struct vd_logged_event event;
 
     vd_diag_file(diag, "event log");
     VD_TRY(vd_eventlog_open(e->log.data, e->log.size, &log, diag));

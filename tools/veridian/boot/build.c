@@ -44,14 +44,14 @@ static vd_status copy_bytes(const void *data, size_t size, struct vd_bytes *ret,
 
 static vd_status check_cmdline(const char *cmdline, struct vd_diag *diag)
 {
-    for (const char *p = cmdline; *p != '\0'; p++) {
-        if (*p < 0x20 || *p > 0x7e) {
-            vd_diag_file(diag, "--cmdline");
-            return vd_diag_fail_at(diag, VD_E_RANGE, (uint64_t)(p - cmdline),
-                                   "the command line must be printable ASCII");
-        }
-    }
-    return VD_OK;
+    struct vd_span text = {.data = (const uint8_t *)cmdline, .size = strlen(cmdline)};
+    const char *why;
+    size_t at = vd_image_cmdline_fault(&text, &why);
+
+    if (why == NULL)
+        return VD_OK;
+    vd_diag_file(diag, "--cmdline");
+    return vd_diag_fail_at(diag, VD_E_RANGE, at, why);
 }
 
 static vd_status load_image_policy(const char *path, struct vd_bytes *ret, struct vd_diag *diag)
