@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The README's commands: the lines of its `sh` blocks run one after another in one
 shell, each with the exit code that its comment names (0 without one). ./run and
-./test are left to the showcase test and to whoever runs this one. Prints TAP."""
+./test are left to the showcase test and to whoever runs this one. Then the paths
+that ARCHITECTURE.md names: there, or planned. Prints TAP."""
 import os
 import re
 import subprocess
@@ -14,6 +15,8 @@ BUILD = os.environ.get("VD_BUILD_ROOT") or os.path.join(ROOT, "build")
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 EXIT = re.compile(r"# exit (\d)")
+TOP = ("bench", "bootloader", "core", "docs", "fuzz", "hardware", "image", "kernel", "lib", "policy", "scripts",
+       "services", "tests", "tools")
 MARK = re.compile(r"^@(\d+) (\d+)$", re.MULTILINE)
 
 
@@ -27,6 +30,35 @@ def run(lines, work):
     script = "".join(f"{line}\necho \"@{number} $?\"\n" for number, line in enumerate(lines))
     done = subprocess.run(["sh"], input=script, cwd=work, capture_output=True, text=True, check=False)
     return [int(code) for _, code in MARK.findall(done.stdout)], done.stderr
+
+
+def architecture_paths(text):
+    """Each backticked path, with whether it is marked planned. A bare file name in a row of the
+    table stands in the folder of the path before it."""
+    fence = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+    for line in fence.sub("", text).splitlines():
+        folder = ""
+        for name in re.finditer(r"`([\w./-]+)`([^`|;]*)", line):
+            path, after = name.group(1), name.group(2)
+            if "/" in path:
+                folder = os.path.dirname(path)
+            elif re.search(r"\.[ch]$", path) and folder:
+                path = f"{folder}/{path}"
+            else:
+                continue
+            if path.split("/")[0] in TOP:
+                yield path, "planned" in after
+
+
+def tree_paths(text):
+    """The folders of the drawing: two levels by their indentation."""
+    top = ""
+    for line in re.search(r"^```\n(core/.*?)^```$", text, re.MULTILINE | re.DOTALL).group(1).splitlines():
+        name = re.match(r"( *)([\w-]+)/", line)
+        if name and not name.group(1):
+            top = name.group(2)
+        if name:
+            yield (f"{top}/" if name.group(1) else "") + name.group(2)
 
 
 def work_directory(work):
@@ -57,6 +89,14 @@ def main():
         good = os.path.exists(os.path.join(ROOT, target))
         failed += not good
         print(f"{'' if good else 'not '}ok {number} - link_{target}")
+    with open(os.path.join(ROOT, "ARCHITECTURE.md"), encoding="utf-8") as f:
+        architecture = f.read()
+    named = dict(architecture_paths(architecture)) | {path: False for path in tree_paths(architecture)}
+    for path, planned in sorted(named.items()):
+        number += 1
+        good = planned or os.path.exists(os.path.join(ROOT, path))
+        failed += not good
+        print(f"{'' if good else 'not '}ok {number} - architecture_{path}")
     print(f"1..{number}")
     return 1 if failed or number == 0 else 0
 
