@@ -182,6 +182,9 @@ def verify_forbids_what_the_bootloader_forbids(d):
     root, image = f"{d}/keys/root.crt", f"{d}/out/veridian.img"
     run = boot("verify", "--root", root, "--dbx", root, image, code=1)
     assert run.stdout == "refused forbidden\n", run.stdout
+    # of a file with two certificates only the first would be forbidden
+    both = write(f"{d}/both.crt", read(f"{d}/keys/db.crt") + read(f"{d}/keys/image.crt"))
+    assert "not one certificate" in boot("verify", "--root", root, "--dbx", both, image, code=2).stderr
     efi = f"{d}/out/BOOTX64.EFI"
     build(d, f"{d}/efi", kernel=efi)
     image = f"{d}/efi/veridian.img"

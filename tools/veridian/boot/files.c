@@ -73,8 +73,18 @@ vd_status vd_boot_stage_init(struct vd_boot_stage *stage, const char *final, str
     return VD_OK;
 }
 
-vd_status vd_boot_stage_commit(struct vd_boot_stage *stage, const char *const *names,
-                               struct vd_diag *diag)
+typedef int move_function(const char *from, const char *to);
+
+/* Where the file system cannot do it in one step, whoever called has looked before. */
+static int move_new(const char *from, const char *to)
+{
+    int result = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+
+    return result != 0 && errno == EINVAL ? rename(from, to) : result;
+}
+
+static vd_status commit(struct vd_boot_stage *stage, const char *const *names, move_function *move,
+                        struct vd_diag *diag)
 {
     char from[PATH_MAX];
     char to[PATH_MAX];
@@ -82,11 +92,23 @@ vd_status vd_boot_stage_commit(struct vd_boot_stage *stage, const char *const *n
     for (; *names != NULL; names++) {
         VD_TRY(vd_boot_path(from, stage->dir, *names, diag));
         VD_TRY(vd_boot_path(to, stage->final, *names, diag));
-        if (rename(from, to) != 0)
+        if (move(from, to) != 0)
             return fail_errno(diag, to, "cannot move the file into place");
         stage->made_final = false;
     }
     return VD_OK;
+}
+
+vd_status vd_boot_stage_commit(struct vd_boot_stage *stage, const char *const *names,
+                               struct vd_diag *diag)
+{
+    return commit(stage, names, rename, diag);
+}
+
+vd_status vd_boot_stage_commit_new(struct vd_boot_stage *stage, const char *const *names,
+                                   struct vd_diag *diag)
+{
+    return commit(stage, names, move_new, diag);
 }
 
 /* The stage is flat: only files that this program or its children made. */

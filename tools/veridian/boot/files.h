@@ -36,6 +36,13 @@ vd_status vd_boot_stage_init(struct vd_boot_stage *stage, const char *final, str
 vd_status vd_boot_stage_commit(struct vd_boot_stage *stage, const char *const *names,
                                struct vd_diag *diag);
 
+/*
+ * The same, but never over a file: VD_E_EXISTS at the first one that is there. Of
+ * two programs with the same list only one passes its first name.
+ */
+vd_status vd_boot_stage_commit_new(struct vd_boot_stage *stage, const char *const *names,
+                                   struct vd_diag *diag);
+
 /* Removes what was not committed; for VD_AUTO. */
 void vd_boot_stage_done(struct vd_boot_stage *stage);
 

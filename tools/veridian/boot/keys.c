@@ -88,5 +88,5 @@ vd_status vd_boot_keys(const char *dir, struct vd_diag *diag)
     for (size_t i = 0; i < VD_COUNT(rows); i++)
         vd_pki_pair_free(&pairs[i]);
     VD_TRY(status);
-    return vd_boot_stage_commit(&stage, list, diag);
+    return vd_boot_stage_commit_new(&stage, list, diag);
 }

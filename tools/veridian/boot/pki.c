@@ -159,16 +159,33 @@ vd_status vd_pki_store(const char *dir, const char *name, const struct vd_pki_pa
     return store_bio(der, dir, file, false, diag);
 }
 
+/* The one certificate of a PEM file. Of two, the second would be dropped unnoticed. */
+static X509 *parse_pem_cert(const struct vd_bytes *file)
+{
+    VD_AUTO(free_bio) BIO *bio = BIO_new_mem_buf(file->data, (int)file->size);
+    X509 *cert = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    X509 *next;
+
+    if (cert == NULL)
+        return NULL;
+    ERR_set_mark();
+    next = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    ERR_pop_to_mark();
+    if (next == NULL)
+        return cert;
+    X509_free(next);
+    X509_free(cert);
+    return NULL;
+}
+
 /* Parses one certificate, PEM if it looks so, else DER; nothing may follow the DER. */
 static X509 *parse_cert(const struct vd_bytes *file)
 {
     const unsigned char *p = file->data;
     X509 *cert;
 
-    if (strstr((const char *)file->data, "-----BEGIN") != NULL) {
-        VD_AUTO(free_bio) BIO *bio = BIO_new_mem_buf(file->data, (int)file->size);
-        return bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-    }
+    if (strstr((const char *)file->data, "-----BEGIN") != NULL)
+        return parse_pem_cert(file);
     cert = d2i_X509(NULL, &p, (long)file->size);
     if (cert != NULL && p != file->data + file->size) {
         X509_free(cert);
@@ -185,7 +202,7 @@ static vd_status load_x509(const char *path, X509 **ret, struct vd_diag *diag)
     *ret = parse_cert(&file);
     if (*ret == NULL) {
         vd_diag_file(diag, path);
-        return vd_pki_fail(diag, VD_E_SYNTAX, "this is not a certificate in PEM or DER");
+        return vd_pki_fail(diag, VD_E_SYNTAX, "this is not one certificate in PEM or DER");
     }
     return VD_OK;
 }
