@@ -113,9 +113,9 @@ def documents():
 @lru_cache
 def code():
     """All C, Python, shell and Meson text, where names are looked up."""
-    files = call("git", "-C", str(ROOT), "ls-files").stdout.split("\n")
-    return "\n".join((ROOT / f).read_text(encoding="utf-8", errors="replace") for f in files
-                     if f.endswith((".c", ".h", ".py", ".sh", ".build")) and (ROOT / f).is_file())
+    files = [f for top in TOP for f in sorted((ROOT / top).rglob("*")) if f.is_file()]
+    return "\n".join(f.read_text(encoding="utf-8", errors="replace") for f in files
+                     if f.suffix in (".c", ".h", ".py", ".sh", ".build"))
 
 
 def there(path, document):
