@@ -173,7 +173,11 @@ struct vd_fs_key {
     uint32_t reserved;     /* 0 */
 };
 
-/* Cached answers: decisions, and the contexts of new objects. */
+/*
+ * Cached answers: decisions, and the contexts of new objects. The kernel may
+ * give an entry's memory to another key while a program still reads it, so each
+ * carries `check`, a hash over key and answer: one that does not fit is a miss.
+ */
 struct vd_avc_key {
     uint32_t source; /* sid */
     uint32_t target; /* sid */
@@ -186,11 +190,13 @@ struct vd_avc_decision {
     uint32_t auditdeny;
     uint32_t flags;
     uint32_t seqno;
+    uint32_t check;
 };
 
 struct vd_avc_transition {
     uint32_t sid;
     uint32_t seqno;
+    uint32_t check;
 };
 
 /* Maps and programs that only the loader may reach. */

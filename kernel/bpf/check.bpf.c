@@ -188,8 +188,12 @@ __attribute__((noinline)) int vd_transition_sid(__u32 source, __u32 target, __u3
         return VD_SID_NONE;
     key.class = names->class[kind];
     cached = bpf_map_lookup_elem(&vd_transitions, &key);
-    if (cached != NULL && cached->seqno == config->seqno)
-        return cached->sid;
+    if (cached != NULL) {
+        made = *cached;
+        VD_READ_ONCE_DONE();
+        if (made.seqno == config->seqno && made.check == vd_transition_check(&key, &made))
+            return made.sid;
+    }
     from = vd_context_of(source);
     to = vd_context_of(target);
     scratch = bpf_task_storage_get(&vd_tasks, bpf_get_current_task_btf(), NULL,
@@ -199,6 +203,7 @@ __attribute__((noinline)) int vd_transition_sid(__u32 source, __u32 target, __u3
         return VD_SID_NONE;
     made.sid = vd_context_sid(&scratch->context);
     made.seqno = config->seqno;
+    made.check = vd_transition_check(&key, &made);
     if (made.sid != VD_SID_NONE)
         bpf_map_update_elem(&vd_transitions, &key, &made, BPF_ANY);
     return made.sid;

@@ -38,6 +38,8 @@ CONTEXTS = f"""
 /srv/test/tester   -- system_u:object_r:tester_exec_t
 /srv/test/script   -- system_u:object_r:tester_exec_t
 /srv/test/nofork   -- system_u:object_r:nofork_exec_t
+/srv/test/auditd   -- system_u:object_r:auditd_exec_t
+/srv/test/tool     -- system_u:object_r:tool_exec_t
 /srv/test/victim   -- {VICTIM}
 """
 
@@ -146,6 +148,28 @@ DISK_STEPS = [
     ("new label from the disk", CONFINED, "read /tmp/disk/public", EACCES, EACCES),
     ("new label from the disk for another domain", TRUSTED, "read /tmp/disk/public", 0, EACCES),
 ]
+# From each domain that is not trusted, the services' own included: no way to the enforcement, PID 1 or the kernel.
+SERVICES = {"probe": CONFINED, "auditd": "/srv/test/auditd", "tool": "/srv/test/tool"}
+ATTACKS = [
+    *(f"append /proc/sys/kernel/{n}" for n in ("core_pattern", "modprobe", "sysrq", "randomize_va_space")),
+    *(f"append {f}" for f in ("/proc/sysrq-trigger", "/proc/1/mem", "/proc/1/oom_score_adj", "/proc/self/mem", "/proc/1/root/init",
+                              "/sys/kernel/mm/ksm/run", "/sys/module/firmware_class/parameters/path",
+                              "/dev/mem", "/dev/kmsg", "/etc/veridian/policy.vpol", "/usr/bin/veridian", "/lib/modules/virtio_blk.ko")),
+    *(f"read {f}" for f in ("/proc/kcore", "/proc/1/fd/0", "/srv/showcase/secret", f"{PINS}/config")),
+    *(f"truncate {f}" for f in ("/usr/bin/veridian", "/etc/veridian/policy.vpol")),
+    "open-truncate /srv/showcase/public", "chmod /init", "chattr /srv/showcase/public", "watch /",
+    "create /lib/new.so", "create /etc/ld.so.preload", "symlink /tmp/loop", "mknod /tmp/fifo", "mkdir /tmp/audit-forged",
+    "link /srv/showcase/secret /srv/hard", "link /init /hard", "rename /init /init2", "rename /tmp /tmp2", "unlink /init",
+    f"relabel /srv/showcase/secret {VICTIM}", "unlabel /srv/showcase/secret", "relabel /tmp system_u:object_r:init_exec_t",
+    "exec /srv/showcase/probe-trusted", "exec /init", "exec /srv/test/script", "map-exec /srv/showcase/public",
+    "memfd-exec /srv/showcase/public", "execmem", "mprotect",
+    *(f"fsmount {t}" for t in ("tmpfs", "proc", "sysfs", "bpf", "tracefs", "debugfs", "cgroup2", "devtmpfs", "ramfs")),
+    "mount /tmp", "bind /tmp /proc", f"bind /tmp {PINS}", "remount /proc", "reconfigure /run", "umount /sys/fs/bpf", "umount /proc",
+    "pivot /tmp", f"unlink {PINS}/link_bpf", f"rename {PINS}/link_bpf {PINS}/gone", f"rmdir {PINS}", f"mkdir {PINS}/new",
+    f"bpf-get {PINS}/config", f"bpf-get {PINS}/prog_bpf", f"bpf-get {PINS}/policy_outer", "bpf-map", "bpf-prog", "bpf-prog-id",
+    "bpf-link-id", "ptrace 1", *(f"kill 1 {n}" for n in (0, 9, 15, 19)), "setrlimit init", "setsched init", "setnice init",
+    "module", "module-file /lib/modules/virtio_blk.ko", "ports",
+]
 PERMISSIVE = [("read", CONFINED, "read /srv/showcase/secret"), ("unlabelled", TRUSTED, "exec /srv/showcase/unlabelled"),
               ("relabel", CONFINED, f"relabel /srv/showcase/public {VICTIM}")]
 
@@ -161,6 +185,7 @@ def steps_text(mode):
     if mode == "enforcing":
         lines += [f"always-{n} {prog} {what}" for n, prog, what, _, _ in ALWAYS]
         lines += [f"ok-{n} {prog} {what}" for n, prog, what in ALLOWED] + [f"stdin {CONFINED} stdin"]
+        lines += [f"attack-{n}-{i} {program} {what}" for n, program in SERVICES.items() for i, what in enumerate(ATTACKS)]
         lines += [f"disk-{i} {step[1]} {step[2]}" for i, step in enumerate(DISK_STEPS)]
     else:
         lines.append(f"ok-unlabelled {TRUSTED} exec /srv/showcase/unlabelled")
@@ -222,7 +247,7 @@ def make_initrd(work, mode, kernel):
     out = os.path.join(work, "initrd")
     must(os.path.join(ROOT, "image/build-initrd"), "--build", BUILD, "--policy", policy, "--file-contexts", contexts, "--no-compress",
          "--kernel-dir", "", "--out", out, *(f"--add={guest}={host}" for guest, host in (
-             ("srv/test/tester", PROBE), ("srv/test/nofork", PROBE), ("srv/test/script", script), ("etc/veridian/steps", steps),
+             ("srv/test/tester", PROBE), ("srv/test/nofork", PROBE), ("srv/test/auditd", PROBE), ("srv/test/tool", PROBE), ("srv/test/script", script), ("etc/veridian/steps", steps),
              ("lib/modules/virtio_blk.ko", disk_module(work, kernel)))))
     return out
 
@@ -271,6 +296,14 @@ def check_enforcing(tap, label, codes, records):
         tap.check(f"{label}: {name}", codes.get(f"ok-{name}") == 0, f"code {codes.get(f'ok-{name}')}")
 
 
+def check_attacks(tap, label, codes):
+    """No attempt needs a rule here that any of these domains has; ESRCH, ENOENT and the like count as let through."""
+    for domain in SERVICES:
+        through = [(what, codes.get(f"attack-{domain}-{i}")) for i, what in enumerate(ATTACKS)
+                   if codes.get(f"attack-{domain}-{i}") not in (EACCES, EPERM)]
+        tap.check(f"{label}: {len(ATTACKS)} attempts in {domain}_t are refused", not through, through)
+
+
 def check_disk(tap, label, codes, records, readable):
     for i, (name, _, _, primary, fallback) in enumerate(DISK_STEPS):
         want, got = primary if readable else fallback, codes.get(f"disk-{i}")
@@ -315,6 +348,7 @@ def main():
                 continue
             if mode == "enforcing":
                 check_enforcing(tap, label, codes, records)
+                check_attacks(tap, label, codes)
                 check_disk(tap, label, codes, records, label == "primary kernel")
             elif mode == "permissive":
                 check_permissive(tap, label, codes, records)
