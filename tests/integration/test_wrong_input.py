@@ -63,7 +63,7 @@ BOOT = [
     ("boot verify --root keys/root.crt empty", 2, "empty: error at byte 0"),
     ("boot verify --root keys/root.crt dir", 2, "dir: error: "),
     ("boot verify --root keys/root.crt junk", 2, "junk: error at byte 0: not a VERIDIAN image"),
-    ("boot verify --root junk junk", 2, "junk: error: this is not a certificate"),
+    ("boot verify --root junk junk", 2, "junk: error: this is not one certificate"),
     ("boot inspect /dev/zero", 2, "/dev/zero: error: larger than the"),
     ("boot predict dir", 2, "dir/veridian.img: error: cannot open"),
 ]
