@@ -28,6 +28,7 @@ libssl-dev      cryptography
 libjansson-dev  JSON
 libsepol-dev    tests: the peer of the decision engine
 checkpolicy     tests: the peer of the policy compiler
+setools         tests: what it sees in the two binary policies
 swtpm           tests and VM: TPM
 swtpm-tools     tests and VM: TPM
 e2fsprogs       tests and VM: a disk with labels

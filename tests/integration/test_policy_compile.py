@@ -74,7 +74,7 @@ def errors(directory):
     check("no source at all is 2", run("compile").returncode == 2)
     check("a wrong choice is 2", run("compile", "--mls", "maybe", SEED).returncode == 2)
     check("--mls no with levels is 2", run("compile", "--mls", "no", SEED).returncode == 2)
-    for extra in (("--format", "selinux"), ("--target", "xen")):
+    for extra in (("--format", "selinux", "--target", "xen"), ("--target", "xen")):
         done = run("compile", *extra, "-o", out, SEED)
         check(f"{' '.join(extra)} is 3 for now", done.returncode == 3 and
               "supported" in done.stderr and read(out) == b"before", done)

@@ -34,6 +34,7 @@ struct vd_sp_image {
     uint32_t buckets;
     struct vd_sp_pool ranges; /* struct vd_pdb_range */
     VD_SP_VEC(struct vd_pdb_node) nodes;
+    VD_SP_VEC(uint32_t) node_from; /* by node, for VD_CX_BEGIN: first of the model's nodes */
     VD_SP_VEC(struct vd_pdb_cond_rule) cond_rules;
     struct vd_sp_pool cond_nodes; /* struct vd_pdb_cond_node */
 };

@@ -57,6 +57,8 @@ static void emit(struct vd_sp_image *image, const struct resolved *r, uint32_t p
     struct vd_sp *sp = image->c->sp;
     uint32_t length = r->from->node_count + 1;
 
+    while (image->node_from.count <= image->nodes.count)
+        *VD_SP_PUSH(&sp->arena, &image->node_from) = r->from->node_first;
     *VD_SP_PUSH(&sp->arena, &image->nodes) = (struct vd_pdb_node){
         .op = VD_CX_BEGIN, .left = (uint8_t)length, .right = (uint8_t)(length >> 8), .arg = perms};
     for (uint32_t i = 0; i < r->from->node_count; i++) {

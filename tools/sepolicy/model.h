@@ -210,6 +210,11 @@ struct vd_sp_permissive {
     uint32_t block;
 };
 
+struct vd_sp_policycap {
+    struct vd_sp_item name;
+    uint32_t block;
+};
+
 /* Everything one compilation knows. */
 struct vd_sp {
     struct vd_sp_arena arena;
@@ -240,6 +245,7 @@ struct vd_sp {
     VD_SP_VEC(struct vd_sp_cond_node) cond_nodes;
     VD_SP_VEC(struct vd_sp_default) defaults;
     VD_SP_VEC(struct vd_sp_sid) sids;
+    VD_SP_VEC(struct vd_sp_policycap) policycaps;
     VD_SP_VEC(struct vd_sp_level) levels;   /* `level` statements */
     VD_SP_VEC(struct vd_sp_item) dominance; /* sensitivities, lowest first */
     VD_SP_VEC(uint32_t) bool_values;        /* by row of the symbol */

@@ -8,9 +8,12 @@
 /* policycap NAME; how SELinux's kernel behaves: Veridian's hooks have one behaviour. */
 bool vd_sp_st_policycap(struct vd_sp_parser *parser)
 {
-    struct vd_sp_item name;
+    struct vd_sp_policycap row = {.block = parser->block};
 
-    return vd_sp_expect_name(parser, "a policy capability", &name) && vd_sp_end_statement(parser);
+    if (!vd_sp_expect_name(parser, "a policy capability", &row.name))
+        return false;
+    *VD_SP_PUSH(&parser->sp->arena, &parser->sp->policycaps) = row;
+    return vd_sp_end_statement(parser);
 }
 
 /* expandattribute ATTRIBUTES true|false; only about how SELinux stores rules */

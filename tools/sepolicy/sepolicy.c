@@ -6,6 +6,7 @@
 #include "tools/sepolicy/builtin.h"
 #include "tools/sepolicy/codegen.h"
 #include "tools/sepolicy/parser.h"
+#include "tools/sepolicy/selinux.h"
 
 static void parse_builtin(struct vd_sp *sp, const struct vd_sepolicy_source *source)
 {
@@ -47,6 +48,7 @@ static vd_status compile(struct vd_sp *sp, const struct vd_sepolicy_source *sour
 {
     struct vd_sp_checked checked;
     struct vd_sp_image image;
+    struct vd_sp_se selinux = {};
 
     vd_sp_names_init(&sp->names, &sp->arena);
     vd_sp_keywords_init(sp);
@@ -68,10 +70,15 @@ static vd_status compile(struct vd_sp *sp, const struct vd_sepolicy_source *sour
     }
     vd_sp_check(sp, &checked);
     vd_sp_generate(&checked, &image);
+    if (sp->options->form == VD_SEPOLICY_SELINUX && sp->messages.errors == 0)
+        vd_sp_se_prepare(&image, &selinux);
     vd_sp_messages_end(&sp->messages);
     if (sp->messages.errors > 0)
         return VD_E_INVALID;
-    VD_TRY(vd_sp_blob(&image, &ret->blob, &ret->size));
+    if (sp->options->form == VD_SEPOLICY_SELINUX)
+        VD_TRY(vd_sp_se_write(&selinux, &ret->blob, &ret->size));
+    else
+        VD_TRY(vd_sp_blob(&image, &ret->blob, &ret->size));
     ret->types = checked.type_count - 1;
     ret->attributes = checked.types.count - checked.type_count;
     ret->classes = checked.classes.count - 1;
@@ -90,7 +97,9 @@ vd_status vd_sepolicy_compile(const struct vd_sepolicy_source *sources, size_t c
     struct vd_sp *sp;
     vd_status status;
 
-    if (count == 0)
+    if (count == 0 || (options->form == VD_SEPOLICY_SELINUX &&
+                       (options->selinux_version < VD_SEPOLICY_SELINUX_MIN ||
+                        options->selinux_version > VD_SEPOLICY_SELINUX_MAX)))
         return VD_E_USAGE;
     sp = calloc(1, sizeof(*sp));
     if (sp == NULL)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The policy compiler: sources in, the blob of core/policydb/format.h out.
+ * The policy compiler: sources in, the blob of core/policydb/format.h or SELinux's
+ * binary policy out.
  *
- *   text → lexer.h → parser.h → model.h → checker.h → codegen.h → blob.h
+ *   text → lexer.h → parser.h → model.h → checker.h → codegen.h → blob.c or selinux.h
  *
  * The language is SELinux's kernel policy language and the seed's dialect of it
  * (docs/policy-language.md). All memory is taken from one arena with a limit
@@ -37,6 +38,14 @@ enum vd_sepolicy_unknown {
     VD_SEPOLICY_UNKNOWN_ALLOW,
 };
 
+enum vd_sepolicy_form {
+    VD_SEPOLICY_VERIDIAN, /* core/policydb/format.h */
+    VD_SEPOLICY_SELINUX,  /* SELinux's kernel: docs/formats/selinux-policy.md */
+};
+
+#define VD_SEPOLICY_SELINUX_MIN 30u /* versions of SELinux's binary policy that can be written */
+#define VD_SEPOLICY_SELINUX_MAX 33u
+
 enum vd_sepolicy_level { VD_SEPOLICY_ERROR, VD_SEPOLICY_WARNING };
 
 /* One message; every string is valid only during the call that receives it. */
@@ -54,19 +63,22 @@ struct vd_sepolicy_message {
 struct vd_sepolicy_options {
     enum vd_sepolicy_mls mls;
     enum vd_sepolicy_unknown unknown;
-    size_t memory; /* limit of the arena in bytes; 0: VD_SEPOLICY_MEMORY */
+    enum vd_sepolicy_form form;
+    uint32_t selinux_version; /* VD_SEPOLICY_SELINUX_…; read for VD_SEPOLICY_SELINUX only */
+    size_t memory;            /* limit of the arena in bytes; 0: VD_SEPOLICY_MEMORY */
     void (*message)(void *arg, const struct vd_sepolicy_message *message); /* may be NULL */
     void *message_arg;
 };
 
 struct vd_sepolicy_result {
-    uint8_t *blob; /* malloc'ed; the caller frees it */
+    uint8_t *blob; /* of the form asked for, malloc'ed; the caller frees it */
     size_t size;
     uint32_t types, attributes, classes, roles, users, rules, booleans; /* for a report */
 };
 
 /*
  * Compiles `count` sources, read as one text in that order. VD_OK fills `ret`;
+ * VD_E_USAGE: no source, or a version of SELinux's format that cannot be written;
  * VD_E_INVALID: there were errors, given to `options->message`; VD_E_LIMIT
  * or VD_E_NO_MEMORY: the arena's limit or the machine's memory is used up.
  */

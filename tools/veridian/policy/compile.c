@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/policydb/policydb.h"
+#include "lib/diagf.h"
 #include "lib/file.h"
 #include "tools/sepolicy/sepolicy.h"
 
@@ -21,12 +22,12 @@ struct compile_args {
 
 /* Rows in the order of the enumerations of tools/sepolicy/sepolicy.h. */
 static const struct vd_cli_option options[] = {
-    {"out", 'o', VD_CLI_TEXT, offsetof(struct compile_args, out), "where to write the policy",
-     "FILE", "policy.vpol", false},
-    {"format", 0, VD_CLI_CHOICE, offsetof(struct compile_args, format),
-     "what to write; only veridian is supported yet", "veridian|selinux", "veridian", false},
+    {"out", 'o', VD_CLI_TEXT, offsetof(struct compile_args, out),
+     "where to write (default: policy.vpol, or policy.N for SELinux)", "FILE", NULL, false},
+    {"format", 0, VD_CLI_CHOICE, offsetof(struct compile_args, format), "what to write",
+     "veridian|selinux", "veridian", false},
     {"selinux-version", 0, VD_CLI_U32, offsetof(struct compile_args, selinux_version),
-     "version of SELinux's binary policy, with --format selinux", "N", NULL, false},
+     "version of SELinux's binary policy, 30 to 33", "N", NULL, false},
     {"target", 0, VD_CLI_CHOICE, offsetof(struct compile_args, target),
      "whose initial contexts and statements; only selinux is supported yet", "selinux|xen",
      "selinux", false},
@@ -89,13 +90,45 @@ static vd_status check_result(const struct vd_sepolicy_result *result)
     return VD_E_BUG;
 }
 
+/* The output as given, else the form's customary name. */
+static const char *out_path(const struct compile_args *args, char *buf, size_t size)
+{
+    if (args->out != NULL)
+        return args->out;
+    if (args->format == VD_SEPOLICY_VERIDIAN)
+        return "policy.vpol";
+    (void)snprintf(buf, size, "policy.%u", args->selinux_version);
+    return buf;
+}
+
+/* Options that contradict each other, or ask for what cannot be written. */
+static vd_status check_args(struct compile_args *args, struct vd_diag *diag)
+{
+    if (args->target != 0)
+        return vd_diag_fail(diag, VD_E_UNSUPPORTED, "only --target selinux is supported yet");
+    if (args->format == VD_SEPOLICY_VERIDIAN)
+        return args->selinux_version == 0
+                   ? VD_OK
+                   : vd_diag_fail(diag, VD_E_USAGE, "--selinux-version goes with --format selinux");
+    if (args->selinux_version == 0)
+        args->selinux_version = VD_SEPOLICY_SELINUX_MAX;
+    if (args->selinux_version < VD_SEPOLICY_SELINUX_MIN ||
+        args->selinux_version > VD_SEPOLICY_SELINUX_MAX)
+        return vd_diagf(diag, VD_E_USAGE, "--selinux-version is %u to %u, not %u",
+                        VD_SEPOLICY_SELINUX_MIN, VD_SEPOLICY_SELINUX_MAX, args->selinux_version);
+    return VD_OK;
+}
+
 static vd_status compile_to(const struct compile_args *args, const struct inputs *inputs,
                             struct vd_diag *diag)
 {
     struct vd_sepolicy_options how = {.mls = (enum vd_sepolicy_mls)args->mls,
                                       .unknown = (enum vd_sepolicy_unknown)args->unknown,
+                                      .form = (enum vd_sepolicy_form)args->format,
+                                      .selinux_version = args->selinux_version,
                                       .message = print_message};
     struct vd_sepolicy_result result = {};
+    char path[32];
     vd_status status = vd_sepolicy_compile(inputs->sources, inputs->count, &how, &result);
 
     if (status == VD_E_INVALID)
@@ -104,42 +137,39 @@ static vd_status compile_to(const struct compile_args *args, const struct inputs
         return vd_diag_fail(diag, status,
                             "the policy is too large for this machine's memory "
                             "or for the format");
-    status = check_result(&result);
+    if (args->format == VD_SEPOLICY_VERIDIAN)
+        status = check_result(&result);
     if (status == VD_OK)
-        status = vd_file_store(args->out, result.blob, result.size, 0644, diag);
+        status =
+            vd_file_store(out_path(args, path, sizeof(path)), result.blob, result.size, 0644, diag);
     free(result.blob);
     return status;
 }
 
 static int compile(const struct vd_cli_call *call)
 {
-    const struct compile_args *args = call->args;
+    struct compile_args args = *(const struct compile_args *)call->args;
     struct inputs inputs = {};
     struct vd_diag diag = {};
-    vd_status status;
+    vd_status status = check_args(&args, &diag);
 
-    if (args->format != 0 || args->target != 0)
-        return vd_cli_report(VD_E_UNSUPPORTED,
-                             &(struct vd_diag){.status = VD_E_UNSUPPORTED,
-                                               .text = "only --format veridian and --target "
-                                                       "selinux are supported yet"});
-    if (args->selinux_version != 0)
-        return vd_cli_report(
-            vd_diag_fail(&diag, VD_E_USAGE, "--selinux-version goes with --format selinux"), &diag);
-    status = inputs_load(&inputs, call->operand_count, call->operands, &diag);
     if (status == VD_OK)
-        status = compile_to(args, &inputs, &diag);
+        status = inputs_load(&inputs, call->operand_count, call->operands, &diag);
+    if (status == VD_OK)
+        status = compile_to(&args, &inputs, &diag);
     inputs_done(&inputs);
     return vd_cli_report(status, &diag);
 }
 
 const struct vd_cli_command vd_policy_compile_command = {
     .name = "compile",
-    .usage = "[-o OUT] [--mls auto|yes|no] [--handle-unknown deny|reject|allow] FILE...",
+    .usage = "[-o OUT] [--format veridian|selinux] [--selinux-version N]\n"
+             "    [--mls auto|yes|no] [--handle-unknown deny|reject|allow] FILE...",
     .summary = "compiles policy sources",
     .details = "Several files are read as one text in the order given. Messages have the form\n"
                "FILE:LINE:COL: error: TEXT; #line marks are followed. The output is written as a\n"
-               "whole, or not at all.\n"
+               "whole, or not at all. With --format selinux it is the binary policy of SELinux's\n"
+               "kernel, in version N: 30 to 33, by default 33.\n"
                "\n"
                "Exit codes: 0 written; 2 the sources or the call are wrong; 3 not supported yet.\n"
                "\n"

@@ -1,0 +1,372 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""`veridian policy compile --format selinux` against SELinux's own tools: libsepol loads
+every version of the format and answers as from checkpolicy's binary, and setools
+(seinfo, sediff) sees no difference between the two. Prints TAP.
+
+VD_SELINUX_POLICIES, VD_SELINUX_QUESTIONS: random policies, and questions each."""
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.environ.get("VD_SOURCE_ROOT", "."), "tests", "support"))
+from random_te import Policy  # noqa: E402
+from tap import Tap  # noqa: E402
+
+BUILD = os.environ.get("VD_BUILD_ROOT", "build")
+VERIDIAN = os.path.abspath(os.path.join(BUILD, "bin", "veridian"))
+ASK = os.path.join(BUILD, "tests", "integration", "sepol_ask")
+POLICIES = int(os.environ.get("VD_SELINUX_POLICIES", "8"))
+QUESTIONS = int(os.environ.get("VD_SELINUX_QUESTIONS", "1500"))
+VERSIONS = range(30, 34)
+PEER = os.path.exists(ASK) and shutil.which("checkpolicy") is not None
+SETOOLS = shutil.which("seinfo") is not None and shutil.which("sediff") is not None
+
+# Something of every statement that the format carries, and of the ways to write sets.
+EVERYTHING = """
+class process class file class dir class socket
+sid kernel sid security sid unlabeled
+common base { read write open }
+class process { transition dyntransition fork }
+class file inherits base { execute entrypoint }
+class dir inherits base
+class socket { bind }
+default_user { file dir } source;
+default_role file target;
+default_type dir target;
+default_range file target low-high;
+default_range dir source high;
+@MLS@
+policycap open_perms;
+policycap nnp_nosuid_transition;
+attribute domain; attribute things; attribute nobody;
+type a_t alias { a_old_t a_older_t }, domain;
+type b_t, domain, things; type c_t, domain; type d_t, things; type e_t;
+typealias d_t alias d_old_t;
+typebounds b_t c_t;
+permissive d_t;
+bool one true; bool two false; bool three true;
+allow domain things:file { read write };
+allow { domain -a_t } self:process fork;
+allow domain { things self }:dir *;
+allow a_t { domain things -b_t }:file ~{ read write };
+allow e_t e_t:socket *;
+allow nobody things:socket bind;
+allow c_t d_t:file read; allow b_t d_t:file { read write };
+auditallow domain things:file write;
+auditallow a_t d_old_t:file open;
+dontaudit domain e_t:file { read open };
+dontaudit a_t e_t:file { open execute };
+type_transition a_t { d_t e_t }:file d_t;
+type_transition domain e_t:process b_t;
+type_member a_t d_t:dir e_t;
+type_change a_t things:dir e_t;
+if (one) { allow a_t b_t:file read; dontaudit a_t c_t:dir write; }
+else { allow a_t b_t:file write; auditallow a_t b_t:file write; }
+if (!(one && two)) { allow a_t c_t:file read; } else { allow domain c_t:file write; }
+if (two && one) { allow a_t c_t:file execute; }
+if ((one || two) ^ (three == two)) { allow a_t e_t:file write; } else { allow a_t e_t:file read; }
+if (one != three) { allow a_t things:file execute; }
+optional { require { type missing_t; } allow a_t missing_t:file read; }
+optional { require { type e_t; } allow e_t d_t:file read; } else { allow e_t b_t:file read; }
+attribute_role staff;
+role user_r; role admin_r; role guest_r, staff;
+roleattribute admin_r staff;
+role user_r types { a_t b_t }; role admin_r types domain; role guest_r types e_t;
+role staff types d_t;
+allow user_r admin_r; allow staff user_r;
+role_transition user_r e_t admin_r;
+role_transition user_r d_t:dir admin_r;
+@USERS@
+constrain file { read write } ( u1 == u2 or r1 dom r2 or t1 == { domain e_t } );
+constrain { file dir } read ( t1 == things and not ( t2 != { a_t b_t } ) );
+constrain process transition ( r1 == r2 or r1 == { user_r admin_r } or u2 == root );
+validatetrans file ( t3 == domain or u1 != u2 );
+@SIDS@
+"""
+MLS = {
+    "@MLS@": "sensitivity s0 alias lowest; sensitivity s1; dominance { s0 s1 }\n"
+             "category c0 alias zero; category c1; category c2; category c3;\n"
+             "level s0:c0.c1; level s1:c0.c3;\n"
+             "mlsconstrain file read ( l1 dom l2 and h1 domby h2 and l1 eq h1 );\n"
+             "mlsconstrain dir { read write } ( l1 incomp h2 or h1 dom l2 or l2 eq h2 );\n"
+             "mlsvalidatetrans file ( l1 eq l2 or t3 == t1_t );\n".replace("t1_t", "b_t"),
+    "@USERS@": "range_transition a_t e_t s1:c0.c3;\n"
+               "range_transition domain d_t:file s0 - s1:c0,c2;\n"
+               "user root roles { user_r admin_r } level s0 range s0 - s1:c0.c3;\n"
+               "user guest roles guest_r level s0:c1 range s0:c1;",
+    "@SIDS@": "sid kernel root:admin_r:a_t:s0 - s1:c0.c3\nsid security root:object_r:d_t:s0\n"
+              "sid unlabeled root:object_r:e_t:s1:c1,c3",
+}
+PLAIN = {
+    "@MLS@": "",
+    "@USERS@": "user root roles { user_r admin_r }; user guest roles guest_r;",
+    "@SIDS@": "sid kernel root:admin_r:a_t\nsid security root:object_r:d_t\n"
+              "sid unlabeled root:object_r:e_t",
+}
+
+tap = Tap()
+check = tap.check
+
+
+def skip(name, why):
+    check(f"{name} # SKIP {why}", True)
+
+
+def run(command, text=None, good=(0,)):
+    done = subprocess.run(command, input=text, text=True, capture_output=True, check=False,
+                          timeout=120)
+    if done.returncode not in good:
+        raise RuntimeError(f"{' '.join(command)}: exit {done.returncode}\n"
+                           f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def compile_to(*arguments):
+    return subprocess.run([VERIDIAN, "policy", "compile", *arguments], text=True,
+                          capture_output=True, check=False, timeout=120)
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def ours(source, version, *more):
+    out = f"{source}.ours.{version}"
+    done = compile_to("--format", "selinux", "--selinux-version", str(version), "-o", out, *more,
+                      source)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    return out
+
+
+def normal(line):
+    """Sets in one order: setools prints and compares them as Python hashes them, and
+    lists a type's attributes by their numbers."""
+    line = re.sub(r"\{([^{}]*)\}", lambda m: "{ " + " ".join(sorted(m[1].split())) + " }",
+                  " ".join(line.split()))
+    if line.startswith("type "):
+        first, *rest = line.rstrip(";").split(", ")
+        line = ", ".join([first, *sorted(rest)]) + ";"
+    return line
+
+
+def sediff(one, other):
+    """What sediff finds; a statement added and removed in another order of its set is none."""
+    added, removed = [], []
+    for line in run(["sediff", one, other], good=(0, 1)).splitlines():
+        text = line.strip()
+        if text.startswith("+ "):
+            added.append(normal(text[2:]))
+        elif text.startswith("- "):
+            removed.append(normal(text[2:]))
+        elif text.startswith("* "):
+            added.append(text)
+    if sorted(added) == sorted(removed):
+        return ""
+    return "\n".join([f"+ {x}" for x in added] + [f"- {x}" for x in removed])
+
+
+def seinfo(path):
+    """All that seinfo knows of a policy, but its name, in one order."""
+    lines = run(["seinfo", "--all", "-x", path]).splitlines()
+    return sorted(normal(line) for line in lines if path not in line)
+
+
+def compare_setools(name, theirs, mine):
+    title = f"{name}: seinfo and sediff find no difference"
+    if not SETOOLS:
+        skip(title, "setools is not installed")
+        return
+    one, other = seinfo(theirs), seinfo(mine)
+    lines = [f"- {x}" for x in one if x not in other] + [f"+ {x}" for x in other if x not in one]
+    check(title, one == other and sediff(theirs, mine) == "",
+          "\n".join(lines) + "\n" + sediff(theirs, mine))
+
+
+def compare_answers(name, source, theirs, questions):
+    """Every version is loaded by libsepol and answers as checkpolicy's binary."""
+    text = "\n".join(questions) + "\n"
+    want = run([ASK, theirs], text).splitlines()
+    for version in VERSIONS:
+        got = run([ASK, ours(source, version)], text).splitlines()
+        different = [f"{q}\nchecked: {a}\nours: {b}" for q, a, b in zip(questions, want, got)
+                     if a != b]
+        check(f"{name}: libsepol answers {len(questions)} questions alike, version {version}",
+              len(got) == len(questions) == len(want) and different == [],
+              "\n".join(different[:3]))
+
+
+def random_policies(directory):
+    for seed in range(101, 101 + POLICIES):
+        policy = Policy(seed)
+        source = os.path.join(directory, f"{seed}.te")
+        write(source, policy.text())
+        run(["checkpolicy", "-M", "-o", source + ".theirs", source])
+        compare_answers(f"policy {seed}", source, source + ".theirs",
+                        [policy.question() for _ in range(QUESTIONS)])
+        if seed < 104:
+            compare_setools(f"policy {seed}", source + ".theirs", ours(source, 33))
+
+
+def every_question(level):
+    contexts = [f"{user}:{role}:{kind}_t{level}" for user, role, kind in
+                [("root", "user_r", "a"), ("root", "admin_r", "b"), ("root", "admin_r", "c"),
+                 ("guest", "guest_r", "e"), ("guest", "guest_r", "d"), ("root", "object_r", "d"),
+                 ("root", "object_r", "e"), ("guest", "object_r", "a")]]
+    for verb in ("av", "transition", "member", "change"):
+        yield from (f"{verb} {a} {b} {name}" for a in contexts for b in contexts
+                    for name in ("process", "file", "dir", "socket"))
+    yield from (f"validatetrans {a} {b} {c} file" for a in contexts for b in contexts
+                for c in contexts[:3])
+    yield from (f"valid {a}" for a in contexts)
+
+
+def every_statement(directory):
+    for name, parts, level, flags in (("mls", MLS, ":s0:c1", ["-M"]), ("plain", PLAIN, "", [])):
+        text = EVERYTHING
+        for mark, part in parts.items():
+            text = text.replace(mark, part)
+        source = os.path.join(directory, name + ".te")
+        write(source, text)
+        for unknown in ("deny", "reject", "allow"):
+            run(["checkpolicy", *flags, "-U", unknown, "-o", source + "." + unknown, source])
+        compare_answers(f"every statement, {name}", source, source + ".deny",
+                        list(every_question(level)))
+        for unknown in ("deny", "reject", "allow"):
+            compare_setools(f"every statement, {name}, unknown {unknown}", source + "." + unknown,
+                            ours(source, 33, "--handle-unknown", unknown))
+
+
+def own_language(directory):
+    """What checkpolicy does not take: as the engine of this project answers."""
+    source = os.path.join(directory, "deny.te")
+    text = EVERYTHING + "deny domain d_t:file { write execute };\ndeny a_t self:dir read;\n" \
+                        "deny { a_t b_t } c_t:file read;\n" \
+                        "allow ~{ a_t b_t } *:socket bind;\ndontaudit * ~domain:dir write;\n" \
+                        "allow domain { domain -self }:process dyntransition;\n" \
+                        "constrain socket bind ( t1 != { domain -a_t } or t2 == ~{ a_t b_t } );\n"
+    for mark, part in MLS.items():
+        text = text.replace(mark, part)
+    write(source, text)
+    run([VERIDIAN, "policy", "compile", "-o", source + ".vpol", source])
+    questions = [q for q in every_question(":s0:c1") if q.startswith("av ")]
+    lines = "\n".join(questions) + "\n"
+    want = run([VERIDIAN, "policy", "query", source + ".vpol", "--batch"], lines)
+    plain = run([ASK, ours(os.path.join(directory, "mls.te"), 33)], lines)
+    check("deny rules, and sets that only this project's language has, are written as they mean",
+          run([ASK, ours(source, 33)], lines) == want and plain != want)
+
+
+def conditions(directory):
+    """Conditions over the same booleans, named in another order, are not joined unless they
+    mean the same (libsepol's own comparison joins the first two)."""
+    source = os.path.join(directory, "conditions.te")
+    write(source, "class file\nsid kernel\nclass file { read write open lock }\ntype a_t;\n"
+          "bool x true; bool y false;\nallow a_t a_t:file open;\n"
+          "if (x && !y) { allow a_t a_t:file read; }\nif (y && !x) { allow a_t a_t:file write; }\n"
+          "if (!y && x) { allow a_t a_t:file lock; }\n"
+          "role r types a_t;\nuser u roles r;\nsid kernel u:r:a_t\n")
+    answer = run([ASK, ours(source, 33)], "av u:r:a_t u:r:a_t file\n")
+    check("only the conditions that hold add their rules",
+          answer.startswith("av allowed={read,open,lock} "), answer)
+    if SETOOLS:
+        check("two conditions are written for three", any(
+            re.search(r"Cond\. Expr\.: 2$", line) for line in seinfo(ours(source, 33))))
+    else:
+        skip("two conditions are written for three", "setools is not installed")
+
+
+def glblub(directory):
+    source = os.path.join(directory, "glblub.te")
+    text = "default_range file glblub;\n" + "type a_t; type b_t; role r types a_t;\n" \
+        "user u roles r level s0 range s0 - s15:c0.c1023;\nallow a_t b_t:file read;\n"
+    write(source, text)
+    for version in (30, 31):
+        done = compile_to("--format", "selinux", "--selinux-version", str(version),
+                          "-o", source + ".no", source)
+        check(f"glblub is an error in version {version}, at its place",
+              done.returncode == 2 and f"{source}:1:1: error: version {version}" in done.stderr and
+              not os.path.exists(source + ".no"), done)
+    for version in (32, 33):
+        check(f"glblub is written in version {version}", len(read(ours(source, version))) > 0)
+
+
+REFUSED = [
+    ("a capability that the kernel does not know", "policycap no_such;\nallow a_t a_t:file read;\n",
+     ":4:11: error: 'no_such' is not a policy capability"),
+    ("a policy without a rule", "", "error: SELinux's kernel does not take a policy without any"),
+    ("a constraint of six values",
+     "allow a_t a_t:file read;\nconstrain file read ( u1 == u2 or ( r1 == r2 or ( t1 == t2 or ("
+     " u1 != u2 or ( r1 != r2 or t1 != t2 )))));\n",
+     ":5:1: error: this expression needs 6 values at once; SELinux's kernel takes 5"),
+    ("a condition of eleven values",
+     "allow a_t a_t:file read;\nif (" + "x && (" * 10 + "x" + ")" * 10 +
+     ") { allow a_t a_t:file write; }\n",
+     ":5:1: error: this condition needs 11 values at once; SELinux's kernel takes 10"),
+]
+
+
+def refused(directory):
+    source, out = os.path.join(directory, "bad.te"), os.path.join(directory, "bad.out")
+    for name, text, message in REFUSED:
+        write(source, "type a_t; bool x true;\nrole r types a_t;\nuser u roles r;\n" + text)
+        write(out, "before")
+        done = compile_to("--format", "selinux", "-o", out, source)
+        check(f"{name} is 2 and has its place", done.returncode == 2 and message in done.stderr,
+              done)
+        check(f"{name}: the old output stays", read(out) == b"before")
+        done = compile_to("-o", out, source)
+        check(f"{name} is no error of Veridian's own format", done.returncode == 0, done)
+
+
+def calls(directory):
+    source, out = os.path.join(directory, "call.te"), os.path.join(directory, "call.out")
+    write(source, "type a_t; role r types a_t; user u roles r;\nallow a_t a_t:file read;\n")
+    for version in ("29", "34", "33x", "-1"):
+        done = compile_to("--format", "selinux", "--selinux-version", version, "-o", out, source)
+        check(f"version {version} is 2", done.returncode == 2 and "selinux-version" in done.stderr,
+              done)
+    done = compile_to("--selinux-version", "33", "-o", out, source)
+    check("a version without --format selinux is 2", done.returncode == 2 and
+          "goes with --format selinux" in done.stderr, done)
+    done = compile_to("--format", "selinux", "--target", "xen", "-o", out, source)
+    check("--target xen is 3", done.returncode == 3 and "xen" not in done.stdout, done)
+    check("nothing was written by all these", not os.path.exists(out))
+    done = subprocess.run([VERIDIAN, "policy", "compile", "--format", "selinux", source],
+                          cwd=directory, capture_output=True, check=False, timeout=60)
+    default = os.path.join(directory, "policy.33")
+    check("the default is version 33 in policy.33", done.returncode == 0 and
+          read(default)[:20] == struct.pack("<II8sI", 0xf97cff8c, 8, b"SE Linux", 33), done)
+    check("the same source gives the same bytes", read(default) == read(ours(source, 33)))
+    check("each version is named in its file", all(
+        struct.unpack_from("<I", read(ours(source, v)), 16)[0] == v for v in VERSIONS))
+
+
+def main():
+    with tempfile.TemporaryDirectory() as directory:
+        calls(directory)
+        refused(directory)
+        glblub(directory)
+        if PEER:
+            every_statement(directory)
+            own_language(directory)
+            conditions(directory)
+            random_policies(directory)
+        else:
+            skip("libsepol and checkpolicy as peers", "libsepol-dev or checkpolicy is missing")
+    print(f"1..{tap.number}")
+    return tap.failed != 0
+
+
+sys.exit(main())
