@@ -104,7 +104,7 @@ DAEMON = [
 ]
 # Programs of the source tree: path, words.
 SCRIPTS = [
-    ("run", "now", 2, "no argument is expected"),
+    ("run", "now", 2, "only --json is known"),
     ("test", "now", 2, "no argument is expected"),
     ("image/run", "--build dir", 2, "nothing is built there"),
     ("image/boot-vm", "", 2, "--image"),
