@@ -89,6 +89,45 @@ static bool type_of_flag(const char *flag, mode_t *ret)
     return false;
 }
 
+/* The first byte behind the bracket expression that begins at `at`. */
+static const char *skip_bracket(const char *at)
+{
+    at++;
+    if (*at == '^')
+        at++;
+    if (*at == ']')
+        at++;
+    while (*at != '\0' && *at != ']')
+        at++;
+    return *at == ']' ? at + 1 : at;
+}
+
+/*
+ * True if the C library takes the expression in bounded time and memory. It
+ * copies what is repeated: a repetition of a repetition doubles each time, an
+ * interval multiplies, and a back reference makes matching exponential.
+ */
+static bool bounded_expression(const char *at)
+{
+    bool repeated = false;
+    uint32_t depth = 0;
+
+    while (*at != '\0') {
+        bool repeats = strchr("*+?", *at) != NULL;
+        if (*at == '{' || (repeats && repeated))
+            return false;
+        if (*at == '\\' && (at[1] == '\0' || (at[1] >= '0' && at[1] <= '9')))
+            return false;
+        if (*at == '(' && ++depth > VD_LABEL_GROUPS_MAX)
+            return false;
+        if (*at == ')' && depth > 0)
+            depth--;
+        repeated = repeats;
+        at = *at == '[' ? skip_bracket(at) : at + (*at == '\\' ? 2 : 1);
+    }
+    return true;
+}
+
 static vd_status add_rule(struct vd_label_rules *rules, const struct line *line, const char *name,
                           struct vd_diag *diag)
 {
@@ -111,6 +150,11 @@ static vd_status add_rule(struct vd_label_rules *rules, const struct line *line,
         rules->rows = rows;
         rules->room = room;
     }
+    if (!bounded_expression(line->words[0]))
+        return fail_line(
+            diag, name, VD_E_LIMIT, line->number,
+            "the expression may have no {}, no \\1, no repetition of a repetition, and "
+            "at most 8 groups inside each other");
     snprintf(pattern, sizeof(pattern), "^(%s)$", line->words[0]);
     if (regcomp(&rule.regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
         return fail_line(diag, name, VD_E_SYNTAX, line->number,

@@ -3,7 +3,9 @@
  * Which file has which label: the two text files that go with a policy.
  *
  * File contexts, in SELinux's form: `REGEX [-TYPE] CONTEXT`, a line each; REGEX
- * is a POSIX extended expression over the whole path, TYPE one of - d c b l p s;
+ * is a POSIX extended expression over the whole path (without intervals, back
+ * references and repetitions of repetitions, which the C library may take
+ * unbounded time for), TYPE one of - d c b l p s;
  * the last line that matches wins; CONTEXT `<<none>>` leaves the file without a
  * label, that is, refused. File system contexts: `FSTYPE CONTEXT`, for file
  * systems whose objects all have one label.
@@ -18,8 +20,9 @@
 
 #include <sys/types.h>
 
-#define VD_LABEL_RULES_MAX 16384u
-#define VD_LABEL_FILE_MAX  (4u << 20) /* bytes of either file */
+#define VD_LABEL_RULES_MAX  16384u
+#define VD_LABEL_FILE_MAX   (4u << 20) /* bytes of either file */
+#define VD_LABEL_GROUPS_MAX 8u         /* groups inside each other in an expression */
 
 struct vd_label_rules;
 

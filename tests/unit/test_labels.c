@@ -53,6 +53,13 @@ VD_TEST(labels_refused)
         {"/a u:r:t\n/b -x u:r:t\n", 2, VD_E_SYNTAX},
         {"/a( u:r:t\n", 1, VD_E_SYNTAX},
         {"1 2 3 4 5 6\n", 1, VD_E_SYNTAX},
+        {"/a++ u:r:t\n", 1, VD_E_LIMIT},
+        {"/a(b)+? u:r:t\n", 1, VD_E_LIMIT},
+        {"/a{2} u:r:t\n", 1, VD_E_LIMIT},
+        {"/(a)\\1 u:r:t\n", 1, VD_E_LIMIT},
+        {"/a\\ u:r:t\n", 1, VD_E_LIMIT},
+        {"/[]{]x{ u:r:t\n", 1, VD_E_LIMIT},
+        {"/(((((((((a))))))))) u:r:t\n", 1, VD_E_LIMIT},
     };
 
     for (size_t i = 0; i < VD_COUNT(rows); i++) {
@@ -62,6 +69,22 @@ VD_TEST(labels_refused)
         VD_EXPECT_EQ(diag.line, rows[i].line);
         VD_EXPECT_STR(diag.file, "file_contexts");
         VD_EXPECT(rules == NULL);
+    }
+}
+
+/* What looks like a repetition inside brackets or behind a backslash is none. */
+VD_TEST(labels_expressions_within_the_bounds)
+{
+    static const char *const rows[] = {"/[]*+?{]+", "/[^]*+]?x",           "/\\+\\*+",
+                                       "/\\{+",     "/((((((((a))))))))+", "/(a+b)*(c?)+"};
+
+    for (size_t i = 0; i < VD_COUNT(rows); i++) {
+        struct vd_label_rules *rules = NULL;
+        struct vd_diag diag = {};
+        char text[64];
+        snprintf(text, sizeof(text), "%s u:r:t\n", rows[i]);
+        VD_EXPECT_EQ(parse(text, &rules, &diag), VD_OK);
+        vd_label_rules_free(rules);
     }
 }
 
