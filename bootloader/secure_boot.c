@@ -50,7 +50,11 @@ static vd_status read_dbx(const struct vd_efi *efi, struct vd_span *ret, struct 
     if (status != VD_OK)
         return vd_diag_fail(diag, status, "the firmware's forbidden list (dbx) cannot be read");
     dbx.data = data;
-    VD_TRY(vd_forbidden_check_form(&dbx, diag));
+    status = vd_forbidden_check_form(&dbx, diag);
+    if (status != VD_OK) {
+        vd_mbedtls_free(data);
+        return status;
+    }
     *ret = dbx;
     return VD_OK;
 }
