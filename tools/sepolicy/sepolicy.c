@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "tools/sepolicy/builtin.h"
-#include "tools/sepolicy/codegen.h"
-#include "tools/sepolicy/parser.h"
-#include "tools/sepolicy/selinux.h"
+#include "tools/sepolicy/gen/codegen.h"
+#include "tools/sepolicy/parse/parser.h"
+#include "tools/sepolicy/selinux/write.h"
 
 static void parse_builtin(struct vd_sp *sp, const struct vd_sepolicy_source *source)
 {

@@ -3,7 +3,7 @@
  * The policy compiler: sources in, the blob of core/policydb/format.h or SELinux's
  * binary policy out.
  *
- *   text → lexer.h → parser.h → model.h → checker.h → codegen.h → blob.c or selinux.h
+ *   text → parse/ → model.h → check/ → gen/ (our blob) or selinux/ (the kernel's)
  *
  * The language is SELinux's kernel policy language and the seed's dialect of it
  * (docs/policy-language.md). All memory is taken from one arena with a limit

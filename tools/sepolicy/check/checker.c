@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "tools/sepolicy/check/checker.h"
+
+static bool is_empty(const struct vd_sp_checked *c, uint32_t set)
+{
+    return c->sets.data[set].weight == 0;
+}
+
+/* A rule without any source, target, class or permission does nothing. */
+static void warn_empty(struct vd_sp *sp, uint32_t place, const char *what)
+{
+    vd_sp_warning(&sp->messages, place, NULL, "this rule does nothing: %s", what);
+}
+
+static void resolve_rule(struct vd_sp_checked *c, uint32_t index, uint64_t *classes)
+{
+    struct vd_sp *sp = c->sp;
+    const struct vd_sp_rule *rule = &sp->rules.data[index];
+    uint32_t words = VD_BITMAP_WORDS(c->classes.count);
+    uint32_t source, target, all = 0;
+    uint8_t flags;
+    bool good = vd_sp_resolve_types(c, &rule->source, &source, NULL);
+
+    good &= vd_sp_resolve_types(c, &rule->target, &target, &flags);
+    good &= vd_sp_resolve_plain(c, VD_SP_CLASS, &rule->classes, classes);
+    VD_SP_FOR_EACH_BIT (classes, words, class) {
+        uint32_t perms;
+        struct vd_sp_av *av;
+
+        if (!vd_sp_resolve_perms(c, &rule->perms, class, &perms))
+            good = false;
+        all |= perms;
+        if (!good || perms == 0)
+            continue;
+        av = VD_SP_PUSH(&sp->arena, &c->avs);
+        *av = (struct vd_sp_av){.source = source,
+                                .target = target,
+                                .perms = perms,
+                                .rule = index,
+                                .class = (uint16_t) class,
+                                .kind = rule->kind,
+                                .flags = flags};
+    }
+    if (!good)
+        return;
+    if (is_empty(c, source))
+        warn_empty(sp, rule->source.place, "no type is in its source");
+    else if (is_empty(c, target) && (flags & VD_SP_AV_SELF) == 0)
+        warn_empty(sp, rule->target.place, "no type is in its target");
+    else if (all == 0)
+        warn_empty(sp, rule->perms.place, "it has no permission");
+}
+
+void vd_sp_check_rules(struct vd_sp_checked *c)
+{
+    struct vd_sp *sp = c->sp;
+    uint64_t *classes =
+        vd_sp_alloc_array(&sp->arena, VD_BITMAP_WORDS(c->classes.count), sizeof(*classes));
+
+    for (uint32_t i = 0; i < sp->rules.count; i++) {
+        if (vd_sp_on(sp, sp->rules.data[i].block))
+            resolve_rule(c, i, classes);
+    }
+}
+
+static void check_defaults(struct vd_sp_checked *c)
+{
+    static const uint32_t shifts[] = {
+        [VD_SP_DEFAULT_USER] = VD_PDB_CLASS_USER_SHIFT,
+        [VD_SP_DEFAULT_ROLE] = VD_PDB_CLASS_ROLE_SHIFT,
+        [VD_SP_DEFAULT_TYPE] = VD_PDB_CLASS_TYPE_SHIFT,
+        [VD_SP_DEFAULT_RANGE] = VD_PDB_CLASS_RANGE_SHIFT,
+    };
+    struct vd_sp *sp = c->sp;
+    uint32_t words = VD_BITMAP_WORDS(c->classes.count);
+    uint64_t *classes = vd_sp_alloc_array(&sp->arena, words, sizeof(*classes));
+
+    for (uint32_t i = 0; i < sp->defaults.count; i++) {
+        const struct vd_sp_default *row = &sp->defaults.data[i];
+        uint32_t mask = row->kind == VD_SP_DEFAULT_RANGE ? 7 : 3;
+
+        if (!vd_sp_on(sp, row->block) ||
+            !vd_sp_resolve_plain(c, VD_SP_CLASS, &row->classes, classes))
+            continue;
+        VD_SP_FOR_EACH_BIT (classes, words, number) {
+            struct vd_sp_class *class = vd_sp_class_of(c, number);
+            uint32_t before = class->flags >> shifts[row->kind] & mask;
+
+            if (before != 0 && before != row->value)
+                vd_sp_error(&sp->messages, row->place, "class '%s' has another default already",
+                            vd_sp_str(sp, sp->symbols.data[class->symbol].name));
+            class->flags |= row->value << shifts[row->kind];
+        }
+    }
+}
+
+static void check_conditions(struct vd_sp_checked *c)
+{
+    struct vd_sp *sp = c->sp;
+
+    for (uint32_t i = 0; i < sp->cond_nodes.count; i++) {
+        if (sp->cond_nodes.data[i].op == VD_COND_BOOL)
+            (void)vd_sp_find(sp, VD_SP_BOOL, &sp->cond_nodes.data[i].name);
+    }
+}
+
+void vd_sp_check(struct vd_sp *sp, struct vd_sp_checked *ret)
+{
+    *ret = (struct vd_sp_checked){.sp = sp};
+    vd_sp_check_blocks(sp);
+    vd_sp_check_symbols(ret);
+    vd_sp_check_attributes(ret);
+    ret->scratch = vd_sp_alloc_array(&sp->arena, 2 * (size_t)ret->type_words, sizeof(uint64_t));
+    ret->set_of = vd_sp_alloc_array(&sp->arena, ret->types.count, sizeof(uint32_t));
+    (void)vd_sp_intern_types(ret, ret->scratch); /* set 0: the empty one */
+    vd_sp_check_levels(ret);
+    vd_sp_check_roles(ret);
+    vd_sp_check_users(ret);
+    vd_sp_check_sids(ret);
+    vd_sp_check_bounds(ret);
+    check_defaults(ret);
+    check_conditions(ret);
+    vd_sp_check_rules(ret);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "tools/sepolicy/gen/rules.h"
+
+#include <string.h>
+
+#define LEAF_WORDS 3u /* allowed, auditallow, dontaudit; then the conditional rules */
+
+static bool same_branch(const struct vd_pdb_cond_rule *a, const struct vd_pdb_cond_rule *b)
+{
+    return a->cond_first == b->cond_first && a->cond_count == b->cond_count &&
+           a->branch == b->branch;
+}
+
+/* Orders by condition, then branch, so that equal leaves look alike. */
+static bool before(const struct vd_pdb_cond_rule *a, const struct vd_pdb_cond_rule *b)
+{
+    if (a->cond_first != b->cond_first)
+        return a->cond_first < b->cond_first;
+    if (a->cond_count != b->cond_count)
+        return a->cond_count < b->cond_count;
+    return a->branch < b->branch;
+}
+
+/*
+ * The cell's conditional rules, sorted, equal conditions joined, in leaf_conds.
+ * What the unconditional vectors have already is left out.
+ */
+static void collect_conds(struct vd_sp_te *te, const struct vd_sp_cell *cell)
+{
+    struct vd_sp *sp = te->image->c->sp;
+
+    te->leaf_conds.count = 0;
+    for (uint32_t p = cell->conds; p != 0; p = te->row.parts.data[p - 1].next) {
+        const struct vd_sp_cond_part *part = &te->row.parts.data[p - 1];
+        struct vd_pdb_cond_rule rule = {.cond_first = te->cond_first[part->cond],
+                                        .cond_count = sp->conds.data[part->cond].node_count,
+                                        .branch = part->branch,
+                                        .allowed = part->allowed & ~cell->allowed,
+                                        .auditallow = part->auditallow & ~cell->auditallow,
+                                        .dontaudit = part->dontaudit & ~cell->dontaudit};
+        struct vd_pdb_cond_rule *list;
+        uint32_t i;
+
+        if ((rule.allowed | rule.auditallow | rule.dontaudit) == 0)
+            continue;
+        (void)VD_SP_PUSH(&sp->arena, &te->leaf_conds);
+        list = te->leaf_conds.data;
+        for (i = te->leaf_conds.count - 1; i > 0 && before(&rule, &list[i - 1]); i--)
+            list[i] = list[i - 1];
+        if (i > 0 && same_branch(&list[i - 1], &rule)) {
+            list[i - 1].allowed |= rule.allowed;
+            list[i - 1].auditallow |= rule.auditallow;
+            list[i - 1].dontaudit |= rule.dontaudit;
+            for (; i + 1 < te->leaf_conds.count; i++)
+                list[i] = list[i + 1];
+            te->leaf_conds.count--;
+        } else {
+            list[i] = rule;
+        }
+    }
+}
+
+static void make_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
+{
+    struct vd_sp_arena *arena = &te->image->c->sp->arena;
+    struct vd_sp_image *image = te->image;
+    struct vd_pdb_leaf leaf = {.base_allowed = cell->allowed,
+                               .base_auditallow = cell->auditallow,
+                               .base_auditdeny = ~cell->dontaudit};
+
+    leaf.allowed = leaf.base_allowed;
+    leaf.auditallow = leaf.base_auditallow;
+    leaf.auditdeny = leaf.base_auditdeny;
+    leaf.cond_count = te->leaf_conds.count;
+    leaf.cond_first = leaf.cond_count == 0 ? 0 : image->cond_rules.count;
+    for (uint32_t i = 0; i < te->leaf_conds.count; i++) {
+        const struct vd_pdb_cond_rule *rule = &te->leaf_conds.data[i];
+
+        *VD_SP_PUSH(arena, &image->cond_rules) = *rule;
+        if (te->cond_value[rule->cond_first] != (rule->branch != 0))
+            continue;
+        leaf.allowed |= rule->allowed;
+        leaf.auditallow |= rule->auditallow;
+        leaf.auditdeny &= ~rule->dontaudit;
+    }
+    *VD_SP_PUSH(arena, &image->leaves) = leaf;
+}
+
+static uint32_t find_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
+{
+    struct vd_sp *sp = te->image->c->sp;
+    uint32_t plain[LEAF_WORDS] = {cell->allowed, cell->auditallow, cell->dontaudit};
+    uint32_t leaf, words = LEAF_WORDS;
+    uint32_t *key = plain;
+
+    te->leaf_conds.count = 0;
+    if (cell->conds != 0)
+        collect_conds(te, cell);
+    if (te->leaf_conds.count > 0) {
+        size_t size = te->leaf_conds.count * sizeof(*te->leaf_conds.data);
+
+        words += (uint32_t)(size / sizeof(*key));
+        key = vd_sp_alloc_array(&sp->arena, words, sizeof(*key));
+        memcpy(key, plain, sizeof(plain));
+        memcpy(key + LEAF_WORDS, te->leaf_conds.data, size);
+    }
+    leaf = vd_sp_pool_add(&te->leaf_keys, key, words);
+    if (leaf == te->image->leaves.count)
+        make_leaf(te, cell);
+    return leaf;
+}
+
+static uint32_t make_block(struct vd_sp_te *te, const struct vd_sp_cell *cells)
+{
+    uint32_t leaves[VD_PDB_BLOCK_TYPES];
+
+    for (uint32_t i = 0; i < VD_PDB_BLOCK_TYPES; i++)
+        leaves[i] = find_leaf(te, &cells[i]);
+    return vd_sp_pool_add(&te->image->blocks, leaves, 1);
+}
+
+/* The block of 64 cells; those without conditional rules are looked up as they are. */
+static uint32_t find_block(struct vd_sp_te *te, const struct vd_sp_cell *cells)
+{
+    uint32_t conditional = 0, entry;
+
+    for (uint32_t i = 0; i < VD_PDB_BLOCK_TYPES; i++)
+        conditional |= cells[i].conds;
+    if (conditional != 0)
+        return make_block(te, cells);
+    entry = vd_sp_pool_add(&te->raw_blocks, cells, 1);
+    if (entry == te->raw_block_of.count) {
+        uint32_t block = make_block(te, cells);
+
+        *VD_SP_PUSH(&te->image->c->sp->arena, &te->raw_block_of) = block;
+    }
+    return te->raw_block_of.data[entry];
+}
+
+uint32_t vd_sp_row_store(struct vd_sp_te *te)
+{
+    struct vd_sp_checked *c = te->image->c;
+    uint32_t *row = (uint32_t *)(void *)c->scratch; /* type_words blocks fit */
+
+    memset(row, 0, c->type_words * sizeof(*row));
+    VD_SP_FOR_EACH_BIT (te->row.touched, VD_BITMAP_WORDS(c->type_words), block)
+        row[block] = find_block(te, te->row.cells + (size_t)block * 64);
+    return vd_sp_pool_add(&te->image->rows, row, 1);
+}
+
+void vd_sp_leaves_init(struct vd_sp_te *te)
+{
+    static const struct vd_sp_cell empty[VD_PDB_BLOCK_TYPES];
+    struct vd_sp_image *image = te->image;
+    struct vd_sp_arena *arena = &image->c->sp->arena;
+    uint32_t row_size = image->c->type_words * (uint32_t)sizeof(uint32_t);
+
+    vd_sp_pool_init(&te->leaf_keys, arena, sizeof(uint32_t));
+    vd_sp_pool_init(&te->raw_blocks, arena, sizeof(empty));
+    vd_sp_pool_init(&image->blocks, arena, VD_PDB_BLOCK_TYPES * sizeof(uint32_t));
+    vd_sp_pool_init(&image->rows, arena, row_size);
+    /* Leaf, block and row 0 are the empty ones. */
+    (void)find_block(te, empty);
+    memset(image->c->scratch, 0, row_size);
+    (void)vd_sp_pool_add(&image->rows, image->c->scratch, 1);
+}

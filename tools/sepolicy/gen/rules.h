@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Type enforcement, one source type and class at a time: a row of vectors over
+ * all target types is filled from the rules that reach it, checked against the
+ * neverallow rules, then cut into blocks and leaves that are stored once each.
+ * The work is one step for each (source, rule, target) triple; memory is one row.
+ */
+#ifndef VD_TOOLS_SEPOLICY_GEN_RULES_H
+#define VD_TOOLS_SEPOLICY_GEN_RULES_H
+
+#include "tools/sepolicy/gen/codegen.h"
+
+#define VD_SP_MAX_CELL_CONDS 1024u /* conditions that bear on one source, target and class */
+
+/* What conditional rules add to one target, a list by target. */
+struct vd_sp_cond_part {
+    uint32_t next; /* index + 1 */
+    uint32_t cond; /* row of conds */
+    uint32_t branch;
+    uint32_t allowed, auditallow, dontaudit;
+};
+
+/* The vectors of one target type. */
+struct vd_sp_cell {
+    uint32_t allowed, auditallow, dontaudit;
+    uint32_t conds; /* first part + 1 */
+};
+
+struct vd_sp_row {
+    struct vd_sp_cell *cells; /* by target type */
+    uint64_t *touched;        /* a bit for each block of 64 types */
+    uint32_t *possible;       /* by target: allowed under some setting of the booleans */
+    VD_SP_VEC(struct vd_sp_cond_part) parts;
+};
+
+struct vd_sp_te {
+    struct vd_sp_image *image;
+    struct vd_sp_row row;
+    uint32_t *set_first;              /* by set: where its rules begin in `by_set` */
+    uint32_t *by_set;                 /* rows of avs, grouped by source set */
+    uint32_t *type_first;             /* by type: where its sets begin in `by_type` */
+    uint32_t *by_type;                /* sets that have rules and contain the type */
+    VD_SP_VEC(uint32_t) list;         /* rows of avs for the source at hand, grouped by class */
+    uint32_t *class_first;            /* by class: where its rules begin in `list` */
+    struct vd_sp_pool leaf_keys;      /* words: the vectors and conditional parts of a leaf */
+    struct vd_sp_pool raw_blocks;     /* cells of 64 types without conditional parts */
+    VD_SP_VEC(uint32_t) raw_block_of; /* by entry of raw_blocks: block */
+    VD_SP_VEC(struct vd_pdb_cond_rule) leaf_conds; /* while a leaf is made */
+    uint32_t *cond_first;                          /* by row of conds: first of its COND_NODES */
+    bool *cond_value; /* by first of the COND_NODES: under the default booleans */
+    bool *effect;     /* by rule: a deny that took something away */
+    bool *reported;   /* by rule: a neverallow whose violation was reported */
+};
+
+/* row.c: fills the row for a source and a class, deny rules applied. */
+void vd_sp_row_fill(struct vd_sp_te *te, uint32_t source, uint32_t class);
+/* Sets the touched part of the row back to nothing. */
+void vd_sp_row_clear(struct vd_sp_te *te);
+/* neverallow.c: reports the neverallow rules that the filled row breaks. */
+void vd_sp_check_neverallow(struct vd_sp_te *te, uint32_t source, uint32_t class);
+/* leaves.c: the number of the row in the blob. */
+uint32_t vd_sp_row_store(struct vd_sp_te *te);
+void vd_sp_leaves_init(struct vd_sp_te *te);
+
+/* True if the rule's target includes this type for this source. */
+VD_INLINE bool vd_sp_av_reaches(const struct vd_sp_checked *c, const struct vd_sp_av *av,
+                                uint32_t source, uint32_t target)
+{
+    if (source == target && (av->flags & VD_SP_AV_SELF) != 0)
+        return true;
+    if (source == target && (av->flags & VD_SP_AV_NOT_SELF) != 0)
+        return false;
+    return vd_bitmap_get(c->sets.data[av->target].words, target);
+}
+
+#endif

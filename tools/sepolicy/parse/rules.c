@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Rules: allow and its kin, transitions, defaults of new objects.
+ */
+#include "tools/sepolicy/parse/parser.h"
+
+static uint8_t rule_kind(uint32_t keyword)
+{
+    switch (keyword) {
+    case VD_SP_KW_ALLOW:
+        return VD_SP_ALLOW;
+    case VD_SP_KW_AUDITALLOW:
+        return VD_SP_AUDITALLOW;
+    case VD_SP_KW_DONTAUDIT:
+        return VD_SP_DONTAUDIT;
+    case VD_SP_KW_DENY:
+        return VD_SP_DENY;
+    default:
+        return VD_SP_NEVERALLOW;
+    }
+}
+
+/* KIND TYPES TYPES:CLASSES PERMS; and: allow ROLES ROLES; */
+bool vd_sp_st_rule(struct vd_sp_parser *parser)
+{
+    struct vd_sp *sp = parser->sp;
+    struct vd_sp_rule rule = {.kind = rule_kind(parser->keyword),
+                              .place = parser->start,
+                              .block = parser->block,
+                              .cond = parser->cond,
+                              .otherwise = parser->otherwise};
+
+    if (!vd_sp_parse_set(parser, "a type", &rule.source) ||
+        !vd_sp_parse_set(parser, "a type", &rule.target))
+        return false;
+    if (parser->token.kind == ';' && rule.kind == VD_SP_ALLOW) {
+        struct vd_sp_role_allow *row = VD_SP_PUSH(&sp->arena, &sp->role_allows);
+
+        *row = (struct vd_sp_role_allow){
+            .from = rule.source, .to = rule.target, .place = rule.place, .block = parser->block};
+        if (parser->cond != 0)
+            vd_sp_error(&sp->messages, rule.place, "a role allow cannot stand inside an if block");
+        return vd_sp_end_statement(parser);
+    }
+    if (!vd_sp_expect(parser, ':', "':' and a class") ||
+        !vd_sp_parse_set(parser, "a class", &rule.classes) ||
+        !vd_sp_parse_set(parser, "a permission", &rule.perms))
+        return false;
+    *VD_SP_PUSH(&sp->arena, &sp->rules) = rule;
+    return vd_sp_end_statement(parser);
+}
+
+/* type_transition|type_member|type_change TYPES TYPES:CLASSES TYPE ["NAME"]; */
+bool vd_sp_st_transition(struct vd_sp_parser *parser)
+{
+    struct vd_sp *sp = parser->sp;
+    struct vd_sp_transition rule = {.place = parser->start,
+                                    .block = parser->block,
+                                    .cond = parser->cond,
+                                    .kind = VD_TRANS_TYPE};
+
+    if (parser->keyword == VD_SP_KW_TYPE_MEMBER)
+        rule.kind = VD_TRANS_MEMBER;
+    else if (parser->keyword == VD_SP_KW_TYPE_CHANGE)
+        rule.kind = VD_TRANS_CHANGE;
+    if (!vd_sp_parse_set(parser, "a type", &rule.source) ||
+        !vd_sp_parse_set(parser, "a type", &rule.target) ||
+        !vd_sp_expect(parser, ':', "':' and a class") ||
+        !vd_sp_parse_set(parser, "a class", &rule.classes) ||
+        !vd_sp_expect_name(parser, "the new type", &rule.result))
+        return false;
+    if (parser->token.kind == VD_SP_TOKEN_STRING) {
+        vd_sp_error(&sp->messages, parser->token.place,
+                    "transitions by file name are not supported yet");
+        vd_sp_next(parser);
+    } else if (rule.cond != 0) {
+        vd_sp_error(&sp->messages, rule.place,
+                    "transitions inside an if block are not supported yet");
+    }
+    *VD_SP_PUSH(&sp->arena, &sp->transitions) = rule;
+    return vd_sp_end_statement(parser);
+}
+
+/* range_transition TYPES TYPES[:CLASSES] RANGE; */
+bool vd_sp_st_range_transition(struct vd_sp_parser *parser)
+{
+    struct vd_sp *sp = parser->sp;
+    struct vd_sp_transition rule = {
+        .place = parser->start, .block = parser->block, .kind = VD_TRANS_RANGE};
+
+    if (!vd_sp_parse_set(parser, "a type", &rule.source) ||
+        !vd_sp_parse_set(parser, "a type", &rule.target))
+        return false;
+    if (vd_sp_accept(parser, ':') && !vd_sp_parse_set(parser, "a class", &rule.classes))
+        return false;
+    if (!vd_sp_parse_range(parser, &rule.range))
+        return false;
+    *VD_SP_PUSH(&sp->arena, &sp->transitions) = rule;
+    return vd_sp_end_statement(parser);
+}
+
+static bool parse_default_range(struct vd_sp_parser *parser, uint32_t *ret)
+{
+    bool target = parser->token.name == VD_SP_KW_TARGET;
+    uint32_t first = target ? VD_RANGE_TARGET_LOW : VD_RANGE_SOURCE_LOW;
+
+    if (vd_sp_accept_word(parser, VD_SP_KW_GLBLUB)) {
+        *ret = VD_RANGE_GLBLUB;
+        return true;
+    }
+    if (!vd_sp_accept_word(parser, VD_SP_KW_SOURCE) && !vd_sp_accept_word(parser, VD_SP_KW_TARGET))
+        return vd_sp_unexpected(parser, "'source', 'target' or 'glblub'");
+    if (vd_sp_accept_word(parser, VD_SP_KW_LOW))
+        *ret = first;
+    else if (vd_sp_accept_word(parser, VD_SP_KW_HIGH))
+        *ret = first + 1;
+    else if (vd_sp_accept_word(parser, VD_SP_KW_LOW_DASH_HIGH) ||
+             vd_sp_accept_word(parser, VD_SP_KW_LOW_HIGH))
+        *ret = first + 2;
+    else
+        return vd_sp_unexpected(parser, "'low', 'high' or 'low_high'");
+    return true;
+}
+
+/* default_user|role|type CLASSES source|target; default_range CLASSES …; */
+bool vd_sp_st_default(struct vd_sp_parser *parser)
+{
+    struct vd_sp *sp = parser->sp;
+    struct vd_sp_default row = {.place = parser->start,
+                                .block = parser->block,
+                                .kind = (uint8_t)(parser->keyword - VD_SP_KW_DEFAULT_USER)};
+
+    if (!vd_sp_parse_set(parser, "a class", &row.classes))
+        return false;
+    if (row.kind == VD_SP_DEFAULT_RANGE) {
+        if (!parse_default_range(parser, &row.value))
+            return false;
+    } else if (vd_sp_accept_word(parser, VD_SP_KW_SOURCE)) {
+        row.value = VD_PDB_DEFAULT_SOURCE;
+    } else if (vd_sp_accept_word(parser, VD_SP_KW_TARGET)) {
+        row.value = VD_PDB_DEFAULT_TARGET;
+    } else {
+        return vd_sp_unexpected(parser, "'source' or 'target'");
+    }
+    *VD_SP_PUSH(&sp->arena, &sp->defaults) = row;
+    return vd_sp_end_statement(parser);
+}

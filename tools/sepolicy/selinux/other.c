@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * SELinux's binary policy: rules of roles, initial contexts, range transitions.
+ */
+#include "tools/sepolicy/selinux/write.h"
+
+static uint32_t slot_kind(const struct vd_pdb_slot *slot)
+{
+    return (uint32_t)(slot->key >> 56);
+}
+
+static uint32_t count_slots(const struct vd_sp_se *se, enum vd_pdb_trans_kind kind)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < se->image->slots.count; i++)
+        count += slot_kind(&se->image->slots.data[i]) == kind;
+    return count;
+}
+
+static void put_role_transitions(struct vd_sp_se *se)
+{
+    vd_sp_se_u32(se, count_slots(se, VD_TRANS_ROLE));
+    for (uint32_t i = 0; i < se->image->slots.count; i++) {
+        const struct vd_pdb_slot *slot = &se->image->slots.data[i];
+
+        if (slot_kind(slot) != VD_TRANS_ROLE)
+            continue;
+        vd_sp_se_u32(se, slot->key >> 20 & 0xfffff);
+        vd_sp_se_u32(se, slot->key & 0xfffff);
+        vd_sp_se_u32(se, slot->value);
+        vd_sp_se_u32(se, slot->key >> 40 & 0xffff);
+    }
+}
+
+static void put_role_allows(struct vd_sp_se *se)
+{
+    const struct vd_sp_checked *c = se->c;
+    uint32_t count = 0;
+
+    for (uint32_t i = 1; i < c->roles.count; i++)
+        count += vd_bitmap_weight(c->role_allow + (size_t)i * c->role_words, c->role_words);
+    vd_sp_se_u32(se, count);
+    for (uint32_t i = 1; i < c->roles.count; i++) {
+        const uint64_t *row = c->role_allow + (size_t)i * c->role_words;
+
+        VD_SP_FOR_EACH_BIT (row, c->role_words, role) {
+            vd_sp_se_u32(se, i);
+            vd_sp_se_u32(se, role);
+        }
+    }
+}
+
+void vd_sp_se_put_role_rules(struct vd_sp_se *se)
+{
+    put_role_transitions(se);
+    put_role_allows(se);
+}
+
+/* An initial context's number is its place among the `sid` declarations. */
+static uint32_t sid_number(const struct vd_sp_se *se, uint32_t name)
+{
+    const struct vd_sp *sp = se->c->sp;
+    uint32_t number = 0;
+
+    for (uint32_t i = 1; i < sp->symbols.count; i++) {
+        if (sp->symbols.data[i].space != VD_SP_SID)
+            continue;
+        number++;
+        if (sp->symbols.data[i].name == name)
+            break;
+    }
+    return number;
+}
+
+void vd_sp_se_put_contexts(struct vd_sp_se *se)
+{
+    const struct vd_sp_checked *c = se->c;
+    uint32_t lists = se->version >= VD_SE_INFINIBAND_VERSION ? 9 : 7;
+
+    vd_sp_se_u32(se, c->sids.count);
+    for (uint32_t i = 0; i < c->sids.count; i++) {
+        const struct vd_context *context = &c->sids.data[i].context;
+
+        vd_sp_se_u32(se, sid_number(se, c->sids.data[i].name));
+        vd_sp_se_u32(se, context->user);
+        vd_sp_se_u32(se, context->role);
+        vd_sp_se_u32(se, context->type);
+        vd_sp_se_range(se, &context->low, &context->high);
+    }
+    /* File systems, ports, interfaces, nodes, …, and genfs behind the lists. */
+    for (uint32_t i = 1; i < lists + 1; i++)
+        vd_sp_se_u32(se, 0);
+}
+
+void vd_sp_se_put_range_transitions(struct vd_sp_se *se)
+{
+    const struct vd_sp_image *image = se->image;
+    const struct vd_pdb_range *ranges = (const void *)image->ranges.data;
+    const struct vd_mls_level *levels = (const void *)image->levels.data;
+
+    vd_sp_se_u32(se, count_slots(se, VD_TRANS_RANGE));
+    for (uint32_t i = 0; i < image->slots.count; i++) {
+        const struct vd_pdb_slot *slot = &image->slots.data[i];
+        const struct vd_pdb_range *range;
+
+        if (slot_kind(slot) != VD_TRANS_RANGE)
+            continue;
+        range = &ranges[slot->value - 1];
+        vd_sp_se_u32(se, slot->key >> 20 & 0xfffff);
+        vd_sp_se_u32(se, slot->key & 0xfffff);
+        vd_sp_se_u32(se, slot->key >> 40 & 0xffff);
+        vd_sp_se_range(se, &levels[range->low], &levels[range->high]);
+    }
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * SELinux's binary policy, as its kernel loads it: the other thing that the
+ * checked policy can be written as. docs/formats/selinux-policy.md has the
+ * layout and its sources.
+ *
+ * Everything that can fail is done by vd_sp_se_prepare; writing only encodes,
+ * once into nothing to know the size and once into memory.
+ */
+#ifndef VD_TOOLS_SEPOLICY_SELINUX_WRITE_H
+#define VD_TOOLS_SEPOLICY_SELINUX_WRITE_H
+
+#include "core/base/writer.h"
+#include "tools/sepolicy/gen/codegen.h"
+
+/* What a rule of the access vector table says, in its key's last 16 bits. */
+enum vd_sp_se_spec {
+    VD_SE_ALLOWED = 0x1,
+    VD_SE_AUDITALLOW = 0x2,
+    VD_SE_AUDITDENY = 0x4, /* the complement of dontaudit */
+    VD_SE_TRANSITION = 0x10,
+    VD_SE_MEMBER = 0x20,
+    VD_SE_CHANGE = 0x40,
+    VD_SE_ENABLED = 0x8000, /* conditional rule that holds under the default booleans */
+};
+
+#define VD_SE_GLBLUB_VERSION     32u     /* first that has default_range glblub */
+#define VD_SE_INFINIBAND_VERSION 31u     /* first that has InfiniBand's contexts */
+#define VD_SE_MAX_TYPES          0xffffu /* types and attributes: 16 bits of a rule's key */
+#define VD_SE_MAX_DEPTH          5u      /* values at once in a constraint */
+#define VD_SE_MAX_COND_DEPTH     10u     /* and in a condition */
+#define VD_SE_TABLE_BOOLS        5u /* conditions of so many booleans are compared by meaning */
+
+/* A rule: `key` is source, target, class, specification in 16 bits each, lowest first. */
+struct vd_sp_se_rule {
+    uint64_t key;
+    uint32_t list; /* 0: always; 1 + 2 i: condition i holds; 2 + 2 i: it does not */
+    uint32_t datum;
+};
+
+struct vd_sp_se_cond {
+    uint32_t first, count; /* nodes of the model */
+    uint32_t bools[VD_SE_TABLE_BOOLS];
+    uint32_t bool_count; /* more than VD_SE_TABLE_BOOLS: `bools` and `table` say nothing */
+    uint32_t table;      /* a bit for each setting of `bools` */
+    bool state;          /* under the default booleans */
+};
+
+struct vd_sp_se {
+    struct vd_sp_image *image;
+    struct vd_sp_checked *c;
+    uint32_t version;
+    uint64_t policycaps; /* a bit for each capability */
+    VD_SP_VEC(struct vd_sp_se_rule) rules;
+    uint32_t *table, mask;      /* rows of rules + 1, by key and list */
+    VD_SP_VEC(uint32_t) denies; /* rows of avs: the deny rules */
+    VD_SP_VEC(struct vd_sp_se_cond) conds;
+    uint32_t *list_of[2]; /* by row of the model's conditions: list of its else and its if part */
+    uint32_t *list_first; /* by list: where its rules begin in `order` */
+    uint32_t *order;      /* rows of rules, grouped by list */
+    uint64_t *words;      /* scratch: a set of types and attributes */
+    struct vd_writer out;
+};
+
+/*
+ * Gathers what will be written; what the format or SELinux's kernel cannot
+ * take is reported as an error. The policy has been generated without errors.
+ */
+void vd_sp_se_prepare(struct vd_sp_image *image, struct vd_sp_se *ret);
+
+/* The binary policy, malloc'ed; VD_E_NO_MEMORY. */
+vd_status vd_sp_se_write(struct vd_sp_se *se, uint8_t **ret, size_t *ret_size);
+
+/* The parts of vd_sp_se_prepare. */
+void vd_sp_se_check(struct vd_sp_se *se);
+void vd_sp_se_gather_conds(struct vd_sp_se *se);
+void vd_sp_se_gather_rules(struct vd_sp_se *se);
+
+/* The parts of the file, in its order. */
+void vd_sp_se_put_symbols(struct vd_sp_se *se);
+void vd_sp_se_put_constraints(struct vd_sp_se *se, uint32_t class, bool transition);
+void vd_sp_se_put_rules(struct vd_sp_se *se);
+void vd_sp_se_put_role_rules(struct vd_sp_se *se);
+void vd_sp_se_put_contexts(struct vd_sp_se *se);
+void vd_sp_se_put_range_transitions(struct vd_sp_se *se);
+
+/* Pieces: a number, bytes of a name without its length, bits `first`… as bits 0…, a range. */
+VD_INLINE void vd_sp_se_u32(struct vd_sp_se *se, uint32_t value)
+{
+    vd_write_le32(&se->out, value);
+}
+void vd_sp_se_text(struct vd_sp_se *se, const char *text);
+void vd_sp_se_bitmap(struct vd_sp_se *se, const uint64_t *words, uint32_t count, uint32_t first);
+void vd_sp_se_level(struct vd_sp_se *se, const struct vd_mls_level *level);
+void vd_sp_se_range(struct vd_sp_se *se, const struct vd_mls_level *low,
+                    const struct vd_mls_level *high);
+
+/* The symbol with a number of its kind. */
+VD_INLINE const struct vd_sp_symbol *
+vd_sp_se_symbol(const struct vd_sp_se *se, const struct vd_sp_numbers *numbers, uint32_t number)
+{
+    return &se->c->sp->symbols.data[numbers->symbols[number]];
+}
+
+#endif
