@@ -11,9 +11,9 @@ enum flag {
 };
 
 /*
- * A variable of one byte, 0 or 1. The firmware's own
- * is volatile: one that was stored tells nothing, for where the firmware knows
- * no Secure Boot anyone can store one of that name.
+ * A variable of one byte, 0 or 1. The firmware's own is volatile: one that was
+ * stored tells nothing, for where the firmware knows no Secure Boot anyone can
+ * store one of that name.
  */
 static vd_status read_flag(const struct vd_efi *efi, const efi_char16 *name, enum flag *ret,
                            struct vd_diag *diag)

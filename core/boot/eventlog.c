@@ -97,6 +97,20 @@ const char *vd_tpm_alg_name(uint16_t algorithm)
     return row != NULL ? row->name : NULL;
 }
 
+uint16_t vd_tpm_alg_find(const char *name, size_t len)
+{
+    for (size_t i = 0; i < VD_COUNT(alg_rows); i++) {
+        const char *known = alg_rows[i].name;
+        size_t same = 0;
+
+        while (same < len && known[same] != '\0' && known[same] == name[same])
+            same++;
+        if (same == len && known[same] == '\0')
+            return alg_rows[i].id;
+    }
+    return 0;
+}
+
 const char *vd_event_type_name(uint32_t type)
 {
     const struct type_row *row = find_type(type);

@@ -83,6 +83,9 @@ uint16_t vd_tpm_alg_size(uint16_t algorithm);
 /* "sha256" and so on; NULL for one that is not known here. */
 const char *vd_tpm_alg_name(uint16_t algorithm);
 
+/* The TPM_ALG_ID of a name of `len` bytes, as vd_tpm_alg_name gives it; 0 for one that is not known. */
+uint16_t vd_tpm_alg_find(const char *name, size_t len);
+
 /* "EV_IPL" and so on; NULL for a type that is not known here. */
 const char *vd_event_type_name(uint32_t type);
 

@@ -44,9 +44,10 @@ struct vd_boot_ops {
      * certificate (P-384) the ECDSA signature over the SHA-384 of the message.
      * Each certificate is signed by the next, the last by the root; all but the
      * first are CAs; the first is not one and, where it has a key usage, may
-     * sign, where it has an extended one, code. Dates are ignored. Fails with VD_E_INVALID for a certificate that
-     * is malformed or not fit, VD_E_UNTRUSTED for a chain that does not end at
-     * the root, VD_E_SIGNATURE for a wrong signature; anything else is a fault.
+     * sign, where it has an extended one, code. Dates are ignored. Fails with
+     * VD_E_INVALID for a certificate that is malformed or not fit,
+     * VD_E_UNTRUSTED for a chain that does not end at the root, VD_E_SIGNATURE
+     * for a wrong signature; anything else is a fault.
      */
     vd_status (*verify)(void *ctx, const struct vd_boot_signed *what);
 

@@ -50,7 +50,7 @@ struct vd_tpm_signature {
 vd_status vd_tpm_quote_parse(const void *data, size_t size, struct vd_tpm_quote *ret,
                              struct vd_diag *diag);
 
-/* VD_E_UNSUPPORTED for another scheme than the three. */
+/* VD_E_INVALID for another scheme than the three. */
 vd_status vd_tpm_signature_parse(const void *data, size_t size, struct vd_tpm_signature *ret,
                                  struct vd_diag *diag);
 

@@ -5,7 +5,7 @@
  *     struct vd_tpm_command c;
  *     vd_tpm_begin(&c, VD_TPM_CC_PCR_READ);
  *     vd_write_…(&c.w, …);                            parameters
- *     VD_TRY(vd_tpm_run(tpm, &c, 0, &parameters, diag)); response, bounded
+ *     VD_TRY(vd_tpm_run(tpm, &c, &response, diag));   response.parameters, bounded
  *
  * A command with authorisation names its handles first, then one empty-password
  * session for each, which is what a hierarchy or key without a password needs.
@@ -29,7 +29,6 @@
 #define VD_TPM_CC_GET_CAPABILITY 0x0000017au
 #define VD_TPM_CC_PCR_READ       0x0000017eu
 
-#define VD_TPM_RH_OWNER       0x40000001u
 #define VD_TPM_RS_PW          0x40000009u
 #define VD_TPM_RH_ENDORSEMENT 0x4000000bu
 

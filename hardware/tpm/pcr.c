@@ -73,19 +73,6 @@ static bool parse_range(const char **text, uint32_t *pcrs)
     return true;
 }
 
-static uint16_t algorithm_of(const char *name, size_t len)
-{
-    static const uint16_t known[] = {VD_TPM_ALG_SHA1, VD_TPM_ALG_SHA256, VD_TPM_ALG_SHA384,
-                                     VD_TPM_ALG_SHA512};
-
-    for (size_t i = 0; i < VD_COUNT(known); i++) {
-        const char *text = vd_tpm_alg_name(known[i]);
-        if (strlen(text) == len && strncmp(text, name, len) == 0)
-            return known[i];
-    }
-    return 0;
-}
-
 vd_status vd_tpm_selection_parse(const char *text, struct vd_tpm_selection *ret,
                                  struct vd_diag *diag)
 {
@@ -95,7 +82,7 @@ vd_status vd_tpm_selection_parse(const char *text, struct vd_tpm_selection *ret,
     bool good = true;
 
     if (colon != NULL)
-        bank.algorithm = algorithm_of(text, (size_t)(colon - text));
+        bank.algorithm = vd_tpm_alg_find(text, (size_t)(colon - text));
     if (bank.algorithm == 0)
         return vd_diagf(diag, VD_E_USAGE, "\"%s\": the bank is not sha1, sha256, sha384 or sha512",
                         text);

@@ -14,9 +14,9 @@
  * and proves every access, whatever the policy's bytes are. The capacity stays
  * for the object's life: choose it with room for larger policies.
  *
- * vd_bpf_question, vd_bpf_decide and vd_bpf_transition are global functions: the verifier walks
- * each once, however many hooks call it. Their contexts are pointers into map
- * values or the caller's stack (288 bytes each).
+ * vd_bpf_question, vd_bpf_decide and vd_bpf_transition are global functions:
+ * the verifier walks each once, however many hooks call it. Their contexts are
+ * pointers into map values or the caller's stack (288 bytes each).
  */
 #ifndef VD_KERNEL_BPF_MAC_DECIDE_BPF_H
 #define VD_KERNEL_BPF_MAC_DECIDE_BPF_H

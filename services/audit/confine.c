@@ -68,7 +68,7 @@ vd_status vd_audit_confine_user(const char *user, struct vd_diag *diag)
     (FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | \
      LANDLOCK_ACCESS_FS_REMOVE_FILE)
 /* All rights of ABI 1: what is named here and not allowed below is refused. */
-#define FS_ALL (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1
+#define FS_ALL ((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1)
 
 static bool allow_beneath(int ruleset, int dir, uint64_t rights)
 {

@@ -10,16 +10,15 @@
 #include "core/base/diag.h"
 
 struct vd_audit_confinement {
-    const char *user; /* "UID:GID" in numbers; NULL: stay who we are */
-    int log_dir;      /* may be read, written and renamed in */
-    int policy_dir;   /* may be read; -1: none */
+    int log_dir;    /* may be read, written and renamed in */
+    int policy_dir; /* may be read; -1: none */
 };
 
 /* "UID:GID" → numbers; VD_E_USAGE for anything else. */
 vd_status vd_audit_user_parse(const char *text, uint32_t *ret_uid, uint32_t *ret_gid,
                               struct vd_diag *diag);
 
-/* Becomes the user: no supplementary groups, no capabilities. */
+/* Becomes the user (NULL: stays who it is): no supplementary groups, no capabilities. */
 vd_status vd_audit_confine_user(const char *user, struct vd_diag *diag);
 
 /*

@@ -317,6 +317,8 @@ def bad_calls(e):
     for pcrs in ("", "24", "1-", "3-1", "a", "md5:1", "1,", "0-24"):
         run(VERIDIAN, "attest", "quote", "--nonce", NONCE, "--pcrs", pcrs, "--out", e.top + "/x",
             code=2, env=e.tpm.env)
+    run(VERIDIAN, "attest", "quote", "--nonce", NONCE, "--pcrs", "0", "--out", e.top + "/no/dir", code=2,
+        env=e.tpm.env)
     run(VERIDIAN, "tpm", "info", "--tpm", "swtpm:path=/nonexistent", code=3)
     run(VERIDIAN, "tpm", "info", "--tpm", "/dev/nonexistent", code=3)
     run(VERIDIAN, "tpm", "info", "--tpm", "something", code=2)
@@ -330,10 +332,7 @@ def tpm2_checkquote_agrees(e):
     args = ("tpm2_checkquote", "-u", e.ak, "-m", e.dir + "/quote.bin", "-s", e.dir + "/quote.sig")
     run(*args, "-q", NONCE)
     run(*args, "-q", "ff" * 16, code=1)
-    public = os.path.join(e.top, "public.pem")
-    run("tpm2_print", "-t", "TPM2B_PUBLIC", "-f", "pem", e.dir + "/ak.pub", code=None)
     run(*args[:1], "-u", e.dir + "/ak.pub", *args[3:], "-q", NONCE)
-    assert not os.path.exists(public)
 
 
 def tpm2_quote(e, kind, scheme):

@@ -7,22 +7,17 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.environ.get("VD_SOURCE_ROOT", "."), "tests", "support"))
+from tap import Tap  # noqa: E402
+
 ROOT = os.environ.get("VD_SOURCE_ROOT", ".")
 VERIDIAN = os.path.abspath(os.path.join(os.environ.get("VD_BUILD_ROOT", "build"),
                                         "bin", "veridian"))
 SEED = os.path.abspath(os.path.join(ROOT, "policy/example/seed.te"))
 IMAGE = os.path.abspath(os.path.join(ROOT, "policy/image/image.te"))
 
-number = failed = 0
-
-
-def check(name, good, detail=""):
-    global number, failed
-    number += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {number} - {name}")
-    if not good:
-        print("\n".join("# " + line for line in str(detail).splitlines()))
+tap = Tap()
+check = tap.check
 
 
 def run(*arguments, directory=None):
@@ -101,5 +96,5 @@ with tempfile.TemporaryDirectory() as tmp:
     shipped(tmp)
     errors(tmp)
     several_files(tmp)
-print(f"1..{number}")
-sys.exit(failed != 0)
+print(f"1..{tap.number}")
+sys.exit(tap.failed != 0)

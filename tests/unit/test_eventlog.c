@@ -269,18 +269,6 @@ static size_t load_data(const char *name, uint8_t *buf, size_t size)
     return n;
 }
 
-static uint16_t alg_by_name(const char *name)
-{
-    static const uint16_t algs[] = {VD_TPM_ALG_SHA1, VD_TPM_ALG_SHA256, VD_TPM_ALG_SHA384,
-                                    VD_TPM_ALG_SHA512};
-
-    for (size_t i = 0; i < VD_COUNT(algs); i++) {
-        if (strcmp(vd_tpm_alg_name(algs[i]), name) == 0)
-            return algs[i];
-    }
-    vd_test_fail(__FILE__, __LINE__, "unknown bank %s", name);
-}
-
 VD_TEST(eventlog_replay_equals_the_tpm)
 {
     static uint8_t log[64 << 10];
@@ -301,9 +289,9 @@ VD_TEST(eventlog_replay_equals_the_tpm)
         unsigned pcr;
 
         VD_EXPECT_EQ(sscanf(line, "%15s %u %128s", name, &pcr, hex), 3);
-        VD_EXPECT_EQ(
-            vd_eventlog_replay(log, log_size, alg_by_name(name), &vd_tpm_hash_ops, &bank, NULL),
-            VD_OK);
+        VD_EXPECT_EQ(vd_eventlog_replay(log, log_size, vd_tpm_alg_find(name, strlen(name)),
+                                        &vd_tpm_hash_ops, &bank, NULL),
+                     VD_OK);
         vd_text_init(&t, actual, sizeof(actual));
         vd_text_hex(&t, bank.value[pcr], bank.digest_size);
         VD_EXPECT_STR(actual, hex);
@@ -362,4 +350,14 @@ VD_TEST(eventlog_real_every_cut)
     }
     /* one for each event that a cut can leave whole, and the start alone */
     VD_EXPECT_EQ(accepted, whole);
+}
+
+VD_TEST(eventlog_algorithms_by_name)
+{
+    static const char *const unknown[] = {"", "sha", "sha2566", "SHA256", "md5"};
+
+    VD_EXPECT_EQ(vd_tpm_alg_find("sha256", 6), VD_TPM_ALG_SHA256);
+    VD_EXPECT_EQ(vd_tpm_alg_find("sha384:4", 6), VD_TPM_ALG_SHA384);
+    for (size_t i = 0; i < VD_COUNT(unknown); i++)
+        VD_EXPECT_EQ(vd_tpm_alg_find(unknown[i], strlen(unknown[i])), 0);
 }

@@ -12,7 +12,7 @@
 #define VD_TOOLS_SEPOLICY_MODEL_H
 
 #include "core/policydb/format.h"
-#include "tools/sepolicy/parse/keywords.h"
+#include "tools/sepolicy/keywords.h"
 #include "tools/sepolicy/message.h"
 #include "tools/sepolicy/names.h"
 

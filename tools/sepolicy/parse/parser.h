@@ -10,7 +10,7 @@
 #ifndef VD_TOOLS_SEPOLICY_PARSE_PARSER_H
 #define VD_TOOLS_SEPOLICY_PARSE_PARSER_H
 
-#include "tools/sepolicy/parse/keywords.h"
+#include "tools/sepolicy/keywords.h"
 #include "tools/sepolicy/parse/lexer.h"
 #include "tools/sepolicy/model.h"
 

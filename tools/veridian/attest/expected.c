@@ -99,18 +99,6 @@ static vd_status name_event(const struct vd_attest_evidence *e, uint32_t pcr, st
     }
 }
 
-static uint16_t algorithm_of(const char *name)
-{
-    static const uint16_t known[] = {VD_TPM_ALG_SHA1, VD_TPM_ALG_SHA256, VD_TPM_ALG_SHA384,
-                                     VD_TPM_ALG_SHA512};
-
-    for (size_t i = 0; i < VD_COUNT(known); i++) {
-        if (strcmp(vd_tpm_alg_name(known[i]), name) == 0)
-            return known[i];
-    }
-    return 0;
-}
-
 /* The PCRs for which the expected list has a value in this bank. */
 static vd_status expected_of_bank(const struct vd_attest_evidence *e, uint16_t algorithm,
                                   uint32_t *ret_pcrs, struct vd_diag *diag)
@@ -144,7 +132,7 @@ static vd_status check_covered(const struct vd_attest_evidence *e,
         return vd_diag_fail(diag, VD_E_INVALID, "expected {\"pcrs\": {BANK: {PCR: HEX}}}");
     json_object_foreach(pcrs, name, values)
     {
-        uint16_t algorithm = algorithm_of(name);
+        uint16_t algorithm = vd_tpm_alg_find(name, strlen(name));
         uint32_t known;
 
         if (algorithm == 0)

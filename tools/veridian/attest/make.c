@@ -157,7 +157,8 @@ vd_status vd_attest_make(const struct vd_attest_make *args, bool *ret_has_log, s
     VD_TRY(vd_tpm_open(&tpm, args->tpm, diag));
     VD_TRY(vd_tpm_pcr_read(&tpm, &selection.bank[0], &bank, diag));
     if (mkdir(args->out, 0755) != 0 && errno != EEXIST)
-        return vd_diagf_errno(diag, VD_E_IO, errno, "cannot make %s", args->out);
+        return vd_diagf_errno(diag, errno == ENOENT || errno == ENOTDIR ? VD_E_NOT_FOUND : VD_E_IO,
+                              errno, "cannot make %s", args->out);
     VD_TRY(store_log(args, ret_has_log, diag));
     VD_TRY(vd_tpm_ak_create(&tpm, &ak, diag));
     status = quote(&tpm, args, &ak, &selection, diag);

@@ -2,9 +2,9 @@
 /*
  * Judging an image file on the host: `boot verify`.
  *
- * The judgement is the bootloader's (bootloader/judgement.h). The machine on which the image will boot is not
- * this one, so that all capabilities are taken as given; only what the image
- * itself must satisfy is decided here.
+ * The judgement is the bootloader's (bootloader/judgement.h). The machine on
+ * which the image will boot is not this one, so that all capabilities are taken
+ * as given; only what the image itself must satisfy is decided here.
  */
 #ifndef VD_TOOLS_VERIDIAN_BOOT_JUDGE_FILE_H
 #define VD_TOOLS_VERIDIAN_BOOT_JUDGE_FILE_H

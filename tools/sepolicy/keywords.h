@@ -3,8 +3,8 @@
  * The words of the language. They are interned first and in this order, so
  * that a word's enumerator is its number as a name.
  */
-#ifndef VD_TOOLS_SEPOLICY_PARSE_KEYWORDS_H
-#define VD_TOOLS_SEPOLICY_PARSE_KEYWORDS_H
+#ifndef VD_TOOLS_SEPOLICY_KEYWORDS_H
+#define VD_TOOLS_SEPOLICY_KEYWORDS_H
 
 /* X(enumerator, word): words that cannot name a symbol. */
 #define VD_SP_RESERVED(X)                   \
