@@ -34,8 +34,8 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the blob is read in place");
 
 #define VD_PDB_MAGIC        "VDPOLICY" /* 8 bytes, no NUL */
-#define VD_PDB_VERSION      1u
-#define VD_PDB_HEADER_SIZE  576u
+#define VD_PDB_VERSION      2u
+#define VD_PDB_HEADER_SIZE  832u
 #define VD_PDB_ALIGN        8u
 #define VD_PDB_MAX_SIZE     (512u << 20)
 #define VD_PDB_MAX_CLASSES  1024u
@@ -85,7 +85,7 @@ enum vd_pdb_section {
     VD_PDB_COND_RULES,  /* struct vd_pdb_cond_rule, sorted by leaf */
     VD_PDB_COND_NODES,  /* struct vd_pdb_cond_node */
     VD_PDB_SECTION_COUNT,
-    VD_PDB_SECTION_MAX = 32, /* rows in the header; those not named are zero */
+    VD_PDB_SECTION_MAX = 48, /* rows in the header; those not named are zero */
 };
 
 struct vd_pdb_section_row {

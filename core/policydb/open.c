@@ -65,10 +65,10 @@ static vd_status check_frame(const struct vd_pdb_check *c, size_t size)
                                "not a compiled policy: expected the magic VDPOLICY");
     if (head->version != VD_PDB_VERSION)
         return vd_diag_fail_at(c->diag, VD_E_VERSION, AT(version),
-                               "this version of the policy format is not known: expected 1");
+                               "this version of the policy format is not known: expected 2");
     if (head->header_size != VD_PDB_HEADER_SIZE)
         return vd_diag_fail_at(c->diag, VD_E_RANGE, AT(header_size),
-                               "the header's size is not 576 bytes");
+                               "the header's size is not 832 bytes");
     if (head->total_size > size)
         return vd_diag_fail_at(c->diag, VD_E_TRUNCATED, size,
                                "the policy is shorter than its header says");
@@ -210,7 +210,7 @@ vd_status vd_policydb_open(struct vd_policydb *ret, const void *data, size_t siz
         return vd_diag_fail(diag, VD_E_USAGE, "the policy is not aligned to 8 bytes in memory");
     if (size < VD_PDB_HEADER_SIZE)
         return vd_diag_fail_at(diag, VD_E_TRUNCATED, size,
-                               "too short for a compiled policy: the header has 576 bytes");
+                               "too short for a compiled policy: the header has 832 bytes");
     if (size > VD_PDB_MAX_SIZE)
         return vd_diag_fail_at(diag, VD_E_LIMIT, VD_PDB_MAX_SIZE,
                                "larger than a compiled policy may be: 512 MiB");

@@ -129,8 +129,8 @@ struct damage {
 
 static const struct damage damages[] = {
     H(magic, 0x58585858, VD_E_MAGIC),
-    H(version, 2, VD_E_VERSION),
-    H(header_size, 575, VD_E_RANGE),
+    H(version, 1, VD_E_VERSION),
+    H(header_size, VD_PDB_HEADER_SIZE - 1, VD_E_RANGE),
     H(flags, 8, VD_E_RESERVED),
     H(flags, 7, VD_E_RESERVED),
     H(classes, 0, VD_E_LIMIT),
@@ -152,8 +152,8 @@ static const struct damage damages[] = {
     H(sens, 5000, VD_E_LIMIT),
     H(cats, 4, VD_E_RANGE),
     H(cats, 1025, VD_E_LIMIT),
-    H(sections[0].offset, 568, VD_E_OVERLAP),
-    H(sections[0].offset, 584, VD_E_RANGE),
+    H(sections[0].offset, VD_PDB_HEADER_SIZE - 8, VD_E_OVERLAP),
+    H(sections[0].offset, VD_PDB_HEADER_SIZE + 8, VD_E_RANGE),
     H(sections[1].offset, 8, VD_E_OVERLAP),
     H(sections[3].size, UINT32_MAX, VD_E_OVERFLOW),
     H(sections[3].size, 0, VD_E_RANGE),
