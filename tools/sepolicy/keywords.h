@@ -85,40 +85,42 @@
     X(XOR, "xor")
 
 /* Words that mean something in one place only and may name symbols elsewhere. */
-#define VD_SP_CONTEXTUAL(X)      \
-    X(TRUE, "true")              \
-    X(FALSE, "false")            \
-    X(TRUE_UPPER, "TRUE")        \
-    X(FALSE_UPPER, "FALSE")      \
-    X(EQ, "eq")                  \
-    X(DOM, "dom")                \
-    X(DOMBY, "domby")            \
-    X(INCOMP, "incomp")          \
-    X(SOURCE, "source")          \
-    X(TARGET, "target")          \
-    X(LOW, "low")                \
-    X(HIGH, "high")              \
-    X(LOW_HIGH, "low_high")      \
-    X(LOW_DASH_HIGH, "low-high") \
-    X(GLBLUB, "glblub")          \
-    X(SAMEUSER, "sameuser")      \
-    X(U1, "u1")                  \
-    X(U2, "u2")                  \
-    X(U3, "u3")                  \
-    X(R1, "r1")                  \
-    X(R2, "r2")                  \
-    X(R3, "r3")                  \
-    X(T1, "t1")                  \
-    X(T2, "t2")                  \
-    X(T3, "t3")                  \
-    X(L1, "l1")                  \
-    X(L2, "l2")                  \
-    X(H1, "h1")                  \
-    X(H2, "h2")                  \
-    X(OBJECT_R, "object_r")      \
-    X(PROCESS, "process")        \
-    X(TRANSITION, "transition")  \
-    X(DYNTRANSITION, "dyntransition")
+#define VD_SP_CONTEXTUAL(X)           \
+    X(TRUE, "true")                   \
+    X(FALSE, "false")                 \
+    X(TRUE_UPPER, "TRUE")             \
+    X(FALSE_UPPER, "FALSE")           \
+    X(EQ, "eq")                       \
+    X(DOM, "dom")                     \
+    X(DOMBY, "domby")                 \
+    X(INCOMP, "incomp")               \
+    X(SOURCE, "source")               \
+    X(TARGET, "target")               \
+    X(LOW, "low")                     \
+    X(HIGH, "high")                   \
+    X(LOW_HIGH, "low_high")           \
+    X(LOW_DASH_HIGH, "low-high")      \
+    X(GLBLUB, "glblub")               \
+    X(SAMEUSER, "sameuser")           \
+    X(U1, "u1")                       \
+    X(U2, "u2")                       \
+    X(U3, "u3")                       \
+    X(R1, "r1")                       \
+    X(R2, "r2")                       \
+    X(R3, "r3")                       \
+    X(T1, "t1")                       \
+    X(T2, "t2")                       \
+    X(T3, "t3")                       \
+    X(L1, "l1")                       \
+    X(L2, "l2")                       \
+    X(H1, "h1")                       \
+    X(H2, "h2")                       \
+    X(OBJECT_R, "object_r")           \
+    X(PROCESS, "process")             \
+    X(TRANSITION, "transition")       \
+    X(DYNTRANSITION, "dyntransition") \
+    X(IOCTL, "ioctl")                 \
+    X(NLMSG, "nlmsg")
 
 enum vd_sp_keyword {
     VD_SP_KW_NONE,

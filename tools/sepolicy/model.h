@@ -125,13 +125,36 @@ struct vd_sp_rule {
     bool otherwise; /* in the condition's else branch */
 };
 
+/* Numbers of commands or messages, both ends among them. */
+struct vd_sp_xperm_range {
+    uint16_t low, high;
+};
+
+/*
+ * allowxperm, auditallowxperm, dontauditxperm, neverallowxperm. The ranges are
+ * sorted and do not touch each other; a complement has been worked out.
+ */
+struct vd_sp_xperm_rule {
+    struct vd_sp_set source, target, classes;
+    uint32_t range_first, range_count; /* rows of xperm_ranges */
+    uint32_t place;
+    uint32_t block;
+    uint32_t cond; /* row of conds + 1; 0: always */
+    uint8_t kind;  /* enum vd_sp_rule_kind */
+    bool nlmsg;    /* netlink messages; else ioctl commands */
+    bool otherwise;
+};
+
 /* type_transition, type_member, type_change, range_transition. */
 struct vd_sp_transition {
     struct vd_sp_set source, target, classes; /* no class: process */
     struct vd_sp_item result;                 /* a type */
+    struct vd_sp_item name;                   /* of the new file; no name: any */
     struct vd_sp_range range;                 /* of range_transition */
-    uint32_t place, block, cond;
-    uint8_t kind; /* enum vd_pdb_trans_kind */
+    uint32_t place, block;
+    uint32_t cond; /* row of conds + 1; 0: always; never with a name */
+    uint8_t kind;  /* enum vd_pdb_trans_kind */
+    bool otherwise;
 };
 
 struct vd_sp_role_transition {
@@ -235,6 +258,8 @@ struct vd_sp {
     VD_SP_VEC(struct vd_sp_role_types) role_types;
     VD_SP_VEC(struct vd_sp_user) users;
     VD_SP_VEC(struct vd_sp_rule) rules;
+    VD_SP_VEC(struct vd_sp_xperm_rule) xperm_rules;
+    VD_SP_VEC(struct vd_sp_xperm_range) xperm_ranges;
     VD_SP_VEC(struct vd_sp_transition) transitions;
     VD_SP_VEC(struct vd_sp_role_transition) role_transitions;
     VD_SP_VEC(struct vd_sp_role_allow) role_allows;

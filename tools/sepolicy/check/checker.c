@@ -104,6 +104,24 @@ static void check_conditions(struct vd_sp_checked *c)
     }
 }
 
+/* What is read but not compiled yet: refused, never left out. */
+static void refuse(struct vd_sp *sp)
+{
+    for (uint32_t i = 0; i < sp->xperm_rules.count; i++)
+        vd_sp_error(&sp->messages, sp->xperm_rules.data[i].place,
+                    "extended permissions are not supported yet");
+    for (uint32_t i = 0; i < sp->transitions.count; i++) {
+        const struct vd_sp_transition *rule = &sp->transitions.data[i];
+
+        if (rule->name.name != 0)
+            vd_sp_error(&sp->messages, rule->name.place,
+                        "transitions by file name are not supported yet");
+        else if (rule->cond != 0)
+            vd_sp_error(&sp->messages, rule->place,
+                        "transitions inside an if block are not supported yet");
+    }
+}
+
 void vd_sp_check(struct vd_sp *sp, struct vd_sp_checked *ret)
 {
     *ret = (struct vd_sp_checked){.sp = sp};
@@ -121,4 +139,5 @@ void vd_sp_check(struct vd_sp *sp, struct vd_sp_checked *ret)
     check_defaults(ret);
     check_conditions(ret);
     vd_sp_check_rules(ret);
+    refuse(sp);
 }

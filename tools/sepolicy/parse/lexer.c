@@ -88,15 +88,28 @@ static void lex_name(struct vd_sp_lexer *lexer, struct vd_sp_token *ret)
     lexer->at = p;
 }
 
+static uint32_t digit_value(char c)
+{
+    if (is_digit(c))
+        return (uint32_t)(c - '0');
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10 : 16;
+}
+
+/* Decimal, or hexadecimal behind "0x". */
 static void lex_number(struct vd_sp_lexer *lexer, struct vd_sp_token *ret)
 {
     const char *p = lexer->at;
     uint64_t value = 0;
+    uint32_t base = 10;
 
-    while (p < lexer->end && is_digit(*p)) {
+    if (lexer->end - p > 2 && p[0] == '0' && (p[1] | 0x20) == 'x' && digit_value(p[2]) < 16) {
+        base = 16;
+        p += 2;
+    }
+    for (; p < lexer->end && digit_value(*p) < base; p++) {
         if (value <= UINT32_MAX)
-            value = value * 10 + (uint64_t)(*p - '0');
-        p++;
+            value = value * base + digit_value(*p);
     }
     ret->kind = VD_SP_TOKEN_NUMBER;
     ret->number = value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;

@@ -86,6 +86,8 @@ bool vd_sp_st_rule(struct vd_sp_parser *parser);
 bool vd_sp_st_transition(struct vd_sp_parser *parser);
 bool vd_sp_st_range_transition(struct vd_sp_parser *parser);
 bool vd_sp_st_default(struct vd_sp_parser *parser);
+/* xperms.c */
+bool vd_sp_st_xperm_rule(struct vd_sp_parser *parser);
 /* levels.c */
 bool vd_sp_st_sensitivity(struct vd_sp_parser *parser);
 bool vd_sp_st_dominance(struct vd_sp_parser *parser);

@@ -4,6 +4,8 @@
  */
 #include "tools/sepolicy/parse/parser.h"
 
+#include <string.h>
+
 static uint8_t rule_kind(uint32_t keyword)
 {
     switch (keyword) {
@@ -50,6 +52,30 @@ bool vd_sp_st_rule(struct vd_sp_parser *parser)
     return vd_sp_end_statement(parser);
 }
 
+/* The name of a new file, in quotes or, where it looks like a name of the language, without. */
+static bool parse_file_name(struct vd_sp_parser *parser, struct vd_sp_transition *rule)
+{
+    struct vd_sp *sp = parser->sp;
+    const char *text = vd_sp_str(sp, parser->token.name);
+    size_t size = strlen(text);
+
+    rule->name.name = parser->token.name;
+    rule->name.place = parser->token.place & VD_SP_PLACE_MASK;
+    if (rule->kind != VD_TRANS_TYPE)
+        return vd_sp_unexpected(parser, "';'");
+    if (size == 0 || size > VD_SP_MAX_IDENTIFIER)
+        vd_sp_error(&sp->messages, rule->name.place, "a file's name has 1 to %u bytes, not %zu",
+                    VD_SP_MAX_IDENTIFIER, size);
+    else if (strchr(text, '/') != NULL)
+        vd_sp_error_hint(&sp->messages, rule->name.place, "only the last part of a path is meant",
+                         "a file's name has no '/'");
+    if (rule->cond != 0)
+        vd_sp_error(&sp->messages, rule->place,
+                    "a transition by file name cannot stand inside an if block");
+    vd_sp_next(parser);
+    return true;
+}
+
 /* type_transition|type_member|type_change TYPES TYPES:CLASSES TYPE ["NAME"]; */
 bool vd_sp_st_transition(struct vd_sp_parser *parser)
 {
@@ -57,7 +83,8 @@ bool vd_sp_st_transition(struct vd_sp_parser *parser)
     struct vd_sp_transition rule = {.place = parser->start,
                                     .block = parser->block,
                                     .cond = parser->cond,
-                                    .kind = VD_TRANS_TYPE};
+                                    .kind = VD_TRANS_TYPE,
+                                    .otherwise = parser->otherwise};
 
     if (parser->keyword == VD_SP_KW_TYPE_MEMBER)
         rule.kind = VD_TRANS_MEMBER;
@@ -69,14 +96,10 @@ bool vd_sp_st_transition(struct vd_sp_parser *parser)
         !vd_sp_parse_set(parser, "a class", &rule.classes) ||
         !vd_sp_expect_name(parser, "the new type", &rule.result))
         return false;
-    if (parser->token.kind == VD_SP_TOKEN_STRING) {
-        vd_sp_error(&sp->messages, parser->token.place,
-                    "transitions by file name are not supported yet");
-        vd_sp_next(parser);
-    } else if (rule.cond != 0) {
-        vd_sp_error(&sp->messages, rule.place,
-                    "transitions inside an if block are not supported yet");
-    }
+    if ((parser->token.kind == VD_SP_TOKEN_STRING ||
+         (parser->token.kind == VD_SP_TOKEN_NAME && parser->token.name > VD_SP_KW_RESERVED_END)) &&
+        !parse_file_name(parser, &rule))
+        return false;
     *VD_SP_PUSH(&sp->arena, &sp->transitions) = rule;
     return vd_sp_end_statement(parser);
 }
