@@ -6,8 +6,11 @@
 
 #define CHUNK_SIZE ((size_t)1 << 20)
 
+#define LARGE (CHUNK_SIZE / 4) /* larger allocations have a chunk of their own */
+
 struct vd_sp_chunk {
-    struct vd_sp_chunk *next;
+    struct vd_sp_chunk *next, *prev;
+    size_t size;       /* with this head */
     uint64_t reserved; /* keeps the content aligned to 16 */
 };
 
@@ -29,20 +32,70 @@ void vd_sp_escape(struct vd_sp_arena *arena, vd_status status)
     longjmp(arena->escape, 1);
 }
 
-static void *chunk_new(struct vd_sp_arena *arena, size_t content)
+static void *chunk_link(struct vd_sp_arena *arena, struct vd_sp_chunk *chunk, size_t size)
 {
-    size_t size = content + sizeof(struct vd_sp_chunk);
-    struct vd_sp_chunk *chunk;
-
-    if (content > arena->max || size > arena->max - arena->used)
-        vd_sp_escape(arena, VD_E_LIMIT);
-    chunk = calloc(1, size);
-    if (chunk == NULL)
-        vd_sp_escape(arena, VD_E_NO_MEMORY);
+    chunk->size = size;
+    chunk->prev = NULL;
     chunk->next = arena->chunks;
+    if (chunk->next != NULL)
+        chunk->next->prev = chunk;
     arena->chunks = chunk;
     arena->used += size;
     return chunk + 1;
+}
+
+static void chunk_unlink(struct vd_sp_arena *arena, struct vd_sp_chunk *chunk)
+{
+    if (chunk->next != NULL)
+        chunk->next->prev = chunk->prev;
+    if (chunk->prev != NULL)
+        chunk->prev->next = chunk->next;
+    else
+        arena->chunks = chunk->next;
+    arena->used -= chunk->size;
+}
+
+static size_t chunk_size(struct vd_sp_arena *arena, size_t content, size_t released)
+{
+    size_t size = content + sizeof(struct vd_sp_chunk);
+
+    if (content > arena->max || size > arena->max - (arena->used - released))
+        vd_sp_escape(arena, VD_E_LIMIT);
+    return size;
+}
+
+static void *chunk_new(struct vd_sp_arena *arena, size_t content)
+{
+    size_t size = chunk_size(arena, content, 0);
+    struct vd_sp_chunk *chunk = calloc(1, size);
+
+    if (chunk == NULL)
+        vd_sp_escape(arena, VD_E_NO_MEMORY);
+    return chunk_link(arena, chunk, size);
+}
+
+/* A large allocation with another size; what is new is not zeroed, so that it costs no page. */
+static void *chunk_resize(struct vd_sp_arena *arena, void *content, size_t wanted)
+{
+    struct vd_sp_chunk *chunk = (struct vd_sp_chunk *)content - 1;
+    size_t size = chunk_size(arena, wanted, chunk->size);
+    struct vd_sp_chunk *moved;
+
+    chunk_unlink(arena, chunk);
+    moved = realloc(chunk, size);
+    if (moved == NULL) {
+        (void)chunk_link(arena, chunk, chunk->size);
+        vd_sp_escape(arena, VD_E_NO_MEMORY);
+    }
+    return chunk_link(arena, moved, size);
+}
+
+void vd_sp_release(struct vd_sp_arena *arena, void *data, size_t size)
+{
+    if (data == NULL || size <= LARGE)
+        return;
+    chunk_unlink(arena, (struct vd_sp_chunk *)data - 1);
+    free((struct vd_sp_chunk *)data - 1);
 }
 
 void *vd_sp_alloc(struct vd_sp_arena *arena, size_t size)
@@ -52,8 +105,8 @@ void *vd_sp_alloc(struct vd_sp_arena *arena, size_t size)
     if (size > SIZE_MAX / 2)
         vd_sp_escape(arena, VD_E_LIMIT);
     size = (size + 7) & ~(size_t)7;
-    if (size > CHUNK_SIZE / 4)
-        return chunk_new(arena, size); /* a chunk of its own; the open one stays open */
+    if (size > LARGE)
+        return chunk_new(arena, size); /* the open chunk stays open */
     if (size > (size_t)(arena->end - arena->at)) {
         arena->at = chunk_new(arena, CHUNK_SIZE);
         arena->end = arena->at + CHUNK_SIZE;
@@ -76,13 +129,19 @@ void vd_sp_vec_grow(struct vd_sp_arena *arena, void **data, uint32_t count, uint
                     size_t size)
 {
     uint32_t wanted = *room < 8 ? 8 : *room * 2;
-    void *grown;
+    size_t total;
 
-    if (*room > UINT32_MAX / 2)
+    if (*room > UINT32_MAX / 2 || __builtin_mul_overflow(wanted, size, &total) ||
+        total > SIZE_MAX / 2)
         vd_sp_escape(arena, VD_E_LIMIT);
-    grown = vd_sp_alloc_array(arena, wanted, size);
-    if (count > 0)
-        memcpy(grown, *data, count * size);
-    *data = grown;
+    if (*room * size > LARGE) {
+        *data = chunk_resize(arena, *data, (total + 7) & ~(size_t)7);
+    } else {
+        void *grown = vd_sp_alloc(arena, total);
+
+        if (count > 0)
+            memcpy(grown, *data, count * size);
+        *data = grown;
+    }
     *room = wanted;
 }

@@ -6,11 +6,15 @@
  * has no memory it leaves the compilation through `escape` with a status, so
  * that no caller carries a check it could forget. Only vd_sepolicy_compile sets
  * the escape; nothing else in the compiler owns resources across it.
+ *
+ * Large allocations (above a quarter of a MiB) are the system's own: they grow
+ * in place or are moved by it, and vd_sp_release gives them back before the end.
  */
 #ifndef VD_TOOLS_SEPOLICY_MEMORY_H
 #define VD_TOOLS_SEPOLICY_MEMORY_H
 
 #include <setjmp.h>
+#include <string.h>
 
 #include "core/base/status.h"
 
@@ -36,6 +40,12 @@ void *vd_sp_alloc_array(struct vd_sp_arena *arena, size_t count, size_t size);
 /* Leaves the compilation with `status`. */
 _Noreturn void vd_sp_escape(struct vd_sp_arena *arena, vd_status status);
 
+/*
+ * Gives back what vd_sp_alloc or a growing array took, `size` being its whole size
+ * in bytes. A small allocation stays until the arena ends.
+ */
+void vd_sp_release(struct vd_sp_arena *arena, void *data, size_t size);
+
 /* A growing array. Elements move when it grows: keep indexes, not pointers. */
 #define VD_SP_VEC(type)       \
     struct {                  \
@@ -43,6 +53,7 @@ _Noreturn void vd_sp_escape(struct vd_sp_arena *arena, vd_status status);
         uint32_t count, room; \
     }
 
+/* Makes `*room` larger; elements that were not there before are not zeroed. */
 void vd_sp_vec_grow(struct vd_sp_arena *arena, void **data, uint32_t count, uint32_t *room,
                     size_t size);
 
@@ -51,6 +62,11 @@ void vd_sp_vec_grow(struct vd_sp_arena *arena, void **data, uint32_t count, uint
     ((vec)->count == (vec)->room ? vd_sp_vec_grow(arena, (void **)&(vec)->data, (vec)->count, \
                                                   &(vec)->room, sizeof(*(vec)->data))         \
                                  : (void)0,                                                   \
-     &(vec)->data[(vec)->count++])
+     memset(&(vec)->data[(vec)->count], 0, sizeof(*(vec)->data)), &(vec)->data[(vec)->count++])
+
+/* Empties a growing array and gives its memory back. */
+#define VD_SP_VEC_RELEASE(arena, vec)                                               \
+    (vd_sp_release(arena, (vec)->data, (size_t)(vec)->room * sizeof(*(vec)->data)), \
+     (vec)->data = NULL, (vec)->count = (vec)->room = 0)
 
 #endif

@@ -53,6 +53,7 @@ static void grow(struct vd_sp_names *names)
 {
     uint32_t slots = (names->mask + 1) * 2;
 
+    vd_sp_release(names->arena, names->table, (size_t)(names->mask + 1) * sizeof(*names->table));
     names->table = vd_sp_alloc_array(names->arena, slots, sizeof(*names->table));
     names->mask = slots - 1;
     for (uint32_t i = 1; i < names->list.count; i++) {

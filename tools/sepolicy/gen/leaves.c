@@ -110,31 +110,35 @@ static uint32_t find_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
     return leaf;
 }
 
-static uint32_t make_block(struct vd_sp_te *te, const struct vd_sp_cell *cells)
+/* The leaf of a cell without conditional rules, found again without hashing if it was met lately. */
+static uint32_t plain_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
 {
-    uint32_t leaves[VD_PDB_BLOCK_TYPES];
+    uint64_t mixed = (cell->allowed + (uint64_t)cell->auditallow * 31 + cell->dontaudit * 7u) *
+                     0x9e3779b97f4a7c15u;
+    struct vd_sp_known_leaf *known = &te->known[mixed >> (64 - VD_SP_KNOWN_LEAF_BITS)];
 
-    for (uint32_t i = 0; i < VD_PDB_BLOCK_TYPES; i++)
-        leaves[i] = find_leaf(te, &cells[i]);
-    return vd_sp_pool_add(&te->image->blocks, leaves, 1);
+    if (known->leaf == 0 || known->allowed != cell->allowed ||
+        known->auditallow != cell->auditallow || known->dontaudit != cell->dontaudit)
+        *known = (struct vd_sp_known_leaf){.allowed = cell->allowed,
+                                           .auditallow = cell->auditallow,
+                                           .dontaudit = cell->dontaudit,
+                                           .leaf = find_leaf(te, cell)};
+    return known->leaf;
 }
 
-/* The block of 64 cells; those without conditional rules are looked up as they are. */
 static uint32_t find_block(struct vd_sp_te *te, const struct vd_sp_cell *cells)
 {
-    uint32_t conditional = 0, entry;
+    uint32_t leaves[VD_PDB_BLOCK_TYPES] = {};
 
-    for (uint32_t i = 0; i < VD_PDB_BLOCK_TYPES; i++)
-        conditional |= cells[i].conds;
-    if (conditional != 0)
-        return make_block(te, cells);
-    entry = vd_sp_pool_add(&te->raw_blocks, cells, 1);
-    if (entry == te->raw_block_of.count) {
-        uint32_t block = make_block(te, cells);
+    for (uint32_t i = 0; i < VD_PDB_BLOCK_TYPES; i++) {
+        const struct vd_sp_cell *cell = &cells[i];
 
-        *VD_SP_PUSH(&te->image->c->sp->arena, &te->raw_block_of) = block;
+        if (cell->conds != 0)
+            leaves[i] = find_leaf(te, cell);
+        else if ((cell->allowed | cell->auditallow | cell->dontaudit) != 0)
+            leaves[i] = plain_leaf(te, cell);
     }
-    return te->raw_block_of.data[entry];
+    return vd_sp_pool_add(&te->image->blocks, leaves, 1);
 }
 
 uint32_t vd_sp_row_store(struct vd_sp_te *te)
@@ -156,10 +160,11 @@ void vd_sp_leaves_init(struct vd_sp_te *te)
     uint32_t row_size = image->c->type_words * (uint32_t)sizeof(uint32_t);
 
     vd_sp_pool_init(&te->leaf_keys, arena, sizeof(uint32_t));
-    vd_sp_pool_init(&te->raw_blocks, arena, sizeof(empty));
+    te->known = vd_sp_alloc_array(arena, (size_t)1 << VD_SP_KNOWN_LEAF_BITS, sizeof(*te->known));
     vd_sp_pool_init(&image->blocks, arena, VD_PDB_BLOCK_TYPES * sizeof(uint32_t));
     vd_sp_pool_init(&image->rows, arena, row_size);
     /* Leaf, block and row 0 are the empty ones. */
+    (void)find_leaf(te, &empty[0]);
     (void)find_block(te, empty);
     memset(image->c->scratch, 0, row_size);
     (void)vd_sp_pool_add(&image->rows, image->c->scratch, 1);

@@ -57,6 +57,7 @@ static void grow_table(struct vd_sp_pool *pool)
 {
     uint32_t slots = (pool->mask + 1) * 2;
 
+    vd_sp_release(pool->arena, pool->table, (size_t)(pool->mask + 1) * sizeof(*pool->table));
     pool->table = vd_sp_alloc_array(pool->arena, slots, sizeof(*pool->table));
     pool->mask = slots - 1;
     for (uint32_t i = 0; i < pool->entries.count; i++) {

@@ -33,18 +33,24 @@ struct vd_sp_row {
     VD_SP_VEC(struct vd_sp_cond_part) parts;
 };
 
+#define VD_SP_KNOWN_LEAF_BITS 12u
+
+/* The leaf of these vectors without conditional rules; leaf 0, the empty one: not known. */
+struct vd_sp_known_leaf {
+    uint32_t allowed, auditallow, dontaudit, leaf;
+};
+
 struct vd_sp_te {
     struct vd_sp_image *image;
     struct vd_sp_row row;
-    uint32_t *set_first;              /* by set: where its rules begin in `by_set` */
-    uint32_t *by_set;                 /* rows of avs, grouped by source set */
-    uint32_t *type_first;             /* by type: where its sets begin in `by_type` */
-    uint32_t *by_type;                /* sets that have rules and contain the type */
-    VD_SP_VEC(uint32_t) list;         /* rows of avs for the source at hand, grouped by class */
-    uint32_t *class_first;            /* by class: where its rules begin in `list` */
-    struct vd_sp_pool leaf_keys;      /* words: the vectors and conditional parts of a leaf */
-    struct vd_sp_pool raw_blocks;     /* cells of 64 types without conditional parts */
-    VD_SP_VEC(uint32_t) raw_block_of; /* by entry of raw_blocks: block */
+    uint32_t *set_first;            /* by set: where its rules begin in `by_set` */
+    uint32_t *by_set;               /* rows of avs, grouped by source set */
+    uint32_t *type_first;           /* by type: where its sets begin in `by_type` */
+    uint32_t *by_type;              /* sets that have rules and contain the type */
+    VD_SP_VEC(uint32_t) list;       /* rows of avs for the source at hand, grouped by class */
+    uint32_t *class_first;          /* by class: where its rules begin in `list` */
+    struct vd_sp_pool leaf_keys;    /* words: the vectors and conditional parts of a leaf */
+    struct vd_sp_known_leaf *known; /* 2^VD_SP_KNOWN_LEAF_BITS, by a hash of the vectors */
     VD_SP_VEC(struct vd_pdb_cond_rule) leaf_conds; /* while a leaf is made */
     uint32_t *cond_first;                          /* by row of conds: first of its COND_NODES */
     bool *cond_value; /* by first of the COND_NODES: under the default booleans */
