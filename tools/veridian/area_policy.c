@@ -5,6 +5,7 @@
  */
 #include "tools/veridian/areas.h"
 
+#include "tools/veridian/policy/check.h"
 #include "tools/veridian/policy/compile.h"
 #include "tools/veridian/policy/query.h"
 
@@ -89,6 +90,7 @@ static const struct vd_cli_command query_command = {
 static const struct vd_cli_command *const verbs[] = {
     &vd_policy_compile_command,
     &query_command,
+    &vd_policy_check_command,
     NULL,
 };
 
