@@ -2,42 +2,17 @@
 #define _GNU_SOURCE
 #include "services/audit/sys.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "lib/diagf.h"
+#include "lib/sys.h"
 
 #define BOOT_ID_TEXT_SIZE 36 /* a UUID with dashes */
 
-static vd_status status_of(int error)
-{
-    switch (error) {
-    case ENOENT:
-    case ENOTDIR:
-        return VD_E_NOT_FOUND;
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        return VD_E_NO_SPACE;
-    case ENOMEM:
-        return VD_E_NO_MEMORY;
-    case EIO:
-        return VD_E_IO;
-    default:
-        return VD_E_SYSTEM;
-    }
-}
-
 vd_status vd_audit_errno(struct vd_diag *diag, int error, const char *what, const char *file)
 {
-    vd_status status = vd_diagf_errno(diag, status_of(error), error, "%s", what);
-
-    if (file != NULL)
-        vd_diag_file(diag, file);
-    return status;
+    return vd_sys_errno(diag, error, what, file);
 }
 
 static vd_status sha256(void *ctx, const void *data, size_t size, uint8_t *ret)
@@ -52,22 +27,14 @@ struct vd_audit_hash vd_audit_sha256(struct vd_hasher *hasher)
     return (struct vd_audit_hash){.ctx = hasher, .sha256 = sha256};
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec t = {};
-
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1'000'000'000 + (uint64_t)t.tv_nsec;
-}
-
 uint64_t vd_audit_realtime_ns(void)
 {
-    return clock_ns(CLOCK_REALTIME);
+    return vd_sys_realtime_ns();
 }
 
 uint64_t vd_audit_boottime_ns(void)
 {
-    return clock_ns(CLOCK_BOOTTIME);
+    return vd_sys_boottime_ns();
 }
 
 static int hex_digit(char c)
