@@ -227,8 +227,9 @@ int main(int argc, char **argv)
 
     s.questions = calloc(QUESTIONS, sizeof(*s.questions));
     if (argc < 2 || s.questions == NULL ||
-        vd_file_load(argv[1], VD_PDB_MAX_SIZE, &s.bytes, &diag) != VD_OK ||
-        vd_policydb_open(&s.db, s.bytes.data, s.bytes.size, &diag) != VD_OK) {
+        vd_file_load(argv[1], VD_PDB_MAX_FILE, &s.bytes, &diag) != VD_OK ||
+        (s.bytes.size = vd_policydb_extent(s.bytes.data, s.bytes.size),
+         vd_policydb_open(&s.db, s.bytes.data, s.bytes.size, &diag)) != VD_OK) {
         fprintf(stderr, "usage: bench_mac POLICY.vpol [POLICY.bin]: %s\n", diag.text);
         return 2;
     }

@@ -57,6 +57,14 @@ static bool evaluate(const struct vd_pdb_cond_node *node, uint32_t count,
     return stack & 1;
 }
 
+bool vd_policydb_condition(const struct vd_policydb *db, const struct vd_pdb_cond_node *nodes,
+                           uint32_t count)
+{
+    const struct vd_pdb_bool *bools = vd_pdb_row(db, VD_PDB_BOOLS, 0, sizeof(*bools));
+
+    return bools != NULL && evaluate(nodes, count, bools);
+}
+
 void vd_policydb_recompute(void *blob)
 {
     struct vd_pdb_header *head = blob;

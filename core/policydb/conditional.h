@@ -18,6 +18,10 @@
  */
 vd_status vd_policydb_set_bool(void *blob, uint32_t number, bool value);
 
+/* What a checked condition of `count` nodes says under the booleans of `db`. */
+bool vd_policydb_condition(const struct vd_policydb *db, const struct vd_pdb_cond_node *nodes,
+                           uint32_t count);
+
 /* Recomputes the leaves and the checksum of the copy. Cost: linear in the conditional rules. */
 void vd_policydb_recompute(void *blob);
 

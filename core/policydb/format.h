@@ -38,6 +38,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the blob is read in p
 #define VD_PDB_HEADER_SIZE  832u
 #define VD_PDB_ALIGN        8u
 #define VD_PDB_MAX_SIZE     (512u << 20)
+#define VD_PDB_MAX_FILE     ((size_t)VD_PDB_MAX_SIZE * 2) /* the blob and a rulebook */
 #define VD_PDB_MAX_CLASSES  1024u
 #define VD_PDB_MAX_PERMS    32u /* in a class: one bit each */
 #define VD_PDB_MAX_TYPES    (1u << 20)
@@ -53,6 +54,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the blob is read in p
 #define VD_PDB_ROLE_OBJECT  1u   /* object_r */
 #define VD_PDB_BLOCK_TYPES  64u
 #define VD_PDB_BUCKET_SLOTS 8u
+
+#define VD_PDB_RULEBOOK_MAGIC "VDRULES1" /* of what may stand behind the blob: tools/rulebook */
 
 /* Flags of the header. */
 #define VD_PDB_MLS            (1u << 0)

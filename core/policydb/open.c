@@ -201,6 +201,20 @@ static vd_status check_table_sizes(const struct vd_pdb_check *c)
     return VD_OK;
 }
 
+size_t vd_policydb_extent(const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+    uint32_t total;
+
+    if (size < VD_PDB_HEADER_SIZE || __builtin_memcmp(bytes, VD_PDB_MAGIC, 8) != 0)
+        return size;
+    __builtin_memcpy(&total, bytes + AT(total_size), sizeof(total));
+    if (total < VD_PDB_HEADER_SIZE || total % VD_PDB_ALIGN != 0 ||
+        !vd_range_within(total, sizeof(VD_PDB_RULEBOOK_MAGIC) - 1, size))
+        return size;
+    return __builtin_memcmp(bytes + total, VD_PDB_RULEBOOK_MAGIC, 8) == 0 ? total : size;
+}
+
 vd_status vd_policydb_open(struct vd_policydb *ret, const void *data, size_t size,
                            struct vd_diag *diag)
 {

@@ -70,6 +70,13 @@ VD_INLINE bool vd_pdb_bit(const struct vd_policydb *db, uint32_t first, uint32_t
 #ifndef __VMLINUX_H__
 
 /*
+ * How many of the `size` bytes at `data`, a policy file, are the blob: a rulebook
+ * (tools/rulebook) may follow it, which enforcement passes over. Everything else
+ * counts as the blob, so that vd_policydb_open refuses what does not belong.
+ */
+size_t vd_policydb_extent(const void *data, size_t size);
+
+/*
  * Checks the blob of `size` bytes at `data` whole (checksum, every table, every
  * index, every string) and lends a handle to it. `data` must be aligned to 8.
  * On failure `diag` says what is wrong at which offset. Cost: linear in size.

@@ -39,9 +39,11 @@ static vd_status read_inputs(struct vd_loader *loader, const struct vd_loader_op
     VD_AUTO(vd_bytes_free) struct vd_bytes fs = {};
     vd_status status;
 
-    VD_TRY(vd_file_load(options->policy, VD_PDB_MAX_SIZE, &loader->policy, diag));
+    VD_TRY(vd_file_load(options->policy, VD_PDB_MAX_FILE, &loader->policy, diag));
     VD_TRY(vd_file_load(options->file_contexts, VD_LABEL_FILE_MAX, &files, diag));
     VD_TRY(vd_file_load(options->fs_contexts, VD_LABEL_FILE_MAX, &fs, diag));
+    /* The kernel gets the blob alone. */
+    loader->policy.size = vd_policydb_extent(loader->policy.data, loader->policy.size);
     status = vd_policydb_open(&loader->db, loader->policy.data, loader->policy.size, diag);
     if (status != VD_OK) {
         vd_diag_file(diag, options->policy);

@@ -41,8 +41,9 @@ static vd_status load_policy(struct vd_audit_names *names, struct vd_diag *diag)
     names->blob = (struct vd_bytes){};
     if (fd < 0)
         return vd_audit_errno(diag, errno, "cannot open the policy", names->policy_name);
-    VD_TRY(vd_file_load_fd(fd, names->policy_name, VD_PDB_MAX_SIZE, &names->blob, diag));
+    VD_TRY(vd_file_load_fd(fd, names->policy_name, VD_PDB_MAX_FILE, &names->blob, diag));
     vd_diag_file(diag, names->policy_name);
+    names->blob.size = vd_policydb_extent(names->blob.data, names->blob.size);
     VD_TRY(vd_policydb_open(&names->db, names->blob.data, names->blob.size, diag));
     names->loaded = true;
     return VD_OK;

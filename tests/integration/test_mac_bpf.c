@@ -86,6 +86,7 @@ static struct tally compare(const void *blob, size_t size)
     struct mac_bpf *bpf;
     uint64_t state = 7;
 
+    size = vd_policydb_extent(blob, size);
     if (vd_policydb_open(&db, blob, size, &diag) != VD_OK)
         vd_test_fail(__FILE__, __LINE__, "%s at %llu", diag.text, (unsigned long long)diag.offset);
     bpf = load((uint32_t)size + 4096);

@@ -48,29 +48,95 @@ static struct vd_sp_source *find_source(struct vd_sp_messages *messages, uint32_
     return NULL;
 }
 
-/* Reads `#line NUMBER ["FILE"]`; the line after it has that number. */
-static void follow_mark(struct vd_sp_arena *arena, const char *p, const char *end,
-                        struct position *pos)
+struct mark {
+    uint32_t number;
+    const char *file; /* not terminated; NULL: the mark names none */
+    size_t file_size;
+};
+
+/* Reads `#line NUMBER ["FILE"]`; the line after it has that number. False: it is none. */
+static bool read_mark(const char *p, const char *end, struct mark *ret)
 {
-    uint32_t number = 0;
     const char *digits, *close;
 
     if (end - p < 7 || memcmp(p, "#line ", 6) != 0)
-        return;
+        return false;
     p += 6;
-    for (digits = p; p < end && *p >= '0' && *p <= '9' && number < MAX_MARK_NUMBER; p++)
-        number = number * 10 + (uint32_t)(*p - '0');
+    *ret = (struct mark){};
+    for (digits = p; p < end && *p >= '0' && *p <= '9' && ret->number < MAX_MARK_NUMBER; p++)
+        ret->number = ret->number * 10 + (uint32_t)(*p - '0');
     if (p == digits)
-        return;
-    pos->line = number - 1;
+        return false;
     while (p < end && *p == ' ')
         p++;
     if (p == end || *p != '"')
-        return;
+        return true;
     p++;
     close = memchr(p, '"', (size_t)(end - p));
-    if (close != NULL && close > p)
-        pos->file = vd_sp_text(arena, "%.*s", (int)(close - p), p);
+    if (close != NULL && close > p) {
+        ret->file = p;
+        ret->file_size = (size_t)(close - p);
+    }
+    return true;
+}
+
+static void follow_mark(struct vd_sp_arena *arena, const char *p, const char *end,
+                        struct position *pos)
+{
+    struct mark mark;
+
+    if (!read_mark(p, end, &mark))
+        return;
+    pos->line = mark.number - 1;
+    if (mark.file != NULL)
+        pos->file = vd_sp_text(arena, "%.*s", (int)mark.file_size, mark.file);
+}
+
+bool vd_sp_cursor_move(struct vd_sp_messages *messages, struct vd_sp_cursor *cursor, uint32_t place)
+{
+    const struct vd_sp_source *source;
+    const char *place_at, *end;
+
+    if (place == 0 || place >= messages->end)
+        return false;
+    source = cursor->source == 0 ? NULL : &messages->sources.data[cursor->source - 1];
+    if (source == NULL || place > source->first + source->text.size) {
+        source = find_source(messages, place);
+        if (source == NULL)
+            return false;
+        *cursor = (struct vd_sp_cursor){.source = (uint32_t)(source - messages->sources.data) + 1,
+                                        .at = source->text.text,
+                                        .file = source->text.name,
+                                        .file_size = strlen(source->text.name),
+                                        .line = 1};
+    }
+    place_at = source->text.text + (place - source->first);
+    end = source->text.text + source->text.size;
+    for (;;) {
+        const char *p = cursor->at, *eol = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+        struct mark mark;
+
+        if (eol == NULL || place_at <= eol)
+            return true;
+        if (*p == '#' && read_mark(p, eol, &mark)) {
+            cursor->line = mark.number - 1;
+            if (mark.file != NULL) {
+                cursor->file = mark.file;
+                cursor->file_size = mark.file_size;
+            }
+        }
+        cursor->line++;
+        cursor->at = eol + 1;
+    }
+}
+
+const char *vd_sp_place_source(struct vd_sp_messages *messages, uint32_t place,
+                               const char **ret_end)
+{
+    const struct vd_sp_source *source = find_source(messages, place);
+
+    *ret_end = source == NULL ? NULL : source->text.text + source->text.size;
+    return source == NULL ? NULL : source->text.text + (place - source->first);
 }
 
 static void find_position(struct vd_sp_arena *arena, const struct vd_sp_source *source,

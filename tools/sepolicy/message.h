@@ -48,6 +48,27 @@ void vd_sp_messages_end(struct vd_sp_messages *messages);
 /* "FILE:LINE:COL" of a place, in the arena. */
 const char *vd_sp_place_text(struct vd_sp_messages *messages, uint32_t place);
 
+/* Where a walk through the sources stands; empty at the start. */
+struct vd_sp_cursor {
+    uint32_t source; /* index of the source + 1 */
+    const char *at;  /* start of the line */
+    const char *file;
+    size_t file_size;
+    uint32_t line;
+};
+
+/*
+ * Moves to the line of `place`, which must not lie before that of the last call;
+ * #line marks are followed. False: there is no such place. Cost of all calls
+ * together: one pass over the sources.
+ */
+bool vd_sp_cursor_move(struct vd_sp_messages *messages, struct vd_sp_cursor *cursor,
+                       uint32_t place);
+
+/* The source text from a place on; both NULL if there is no such place. */
+const char *vd_sp_place_source(struct vd_sp_messages *messages, uint32_t place,
+                               const char **ret_end);
+
 /* A printf-style text in the arena. */
 const char *vd_sp_text(struct vd_sp_arena *arena, const char *format, ...) VD_PRINTF(2, 3);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tools/sepolicy/builtin.h"
+#include "tools/sepolicy/gen/book.h"
 #include "tools/sepolicy/gen/codegen.h"
 #include "tools/sepolicy/parse/parser.h"
 #include "tools/sepolicy/selinux/write.h"
@@ -79,6 +80,8 @@ static vd_status compile(struct vd_sp *sp, const struct vd_sepolicy_source *sour
         VD_TRY(vd_sp_se_write(&selinux, &ret->blob, &ret->size));
     else
         VD_TRY(vd_sp_blob(&image, &ret->blob, &ret->size));
+    if (sp->options->form == VD_SEPOLICY_VERIDIAN && sp->options->rulebook)
+        VD_TRY(vd_sp_book_append(&image, &ret->blob, &ret->size));
     ret->types = checked.type_count - 1;
     ret->attributes = checked.types.count - checked.type_count;
     ret->classes = checked.classes.count - 1;

@@ -5,6 +5,8 @@
  *
  *   text → parse/ → model.h → check/ → gen/ (our blob) or selinux/ (the kernel's)
  *
+ * Behind our blob stands, if asked for, the rulebook: what the sources say.
+ *
  * The language is SELinux's kernel policy language and the seed's dialect of it
  * (docs/policy-language.md). All memory is taken from one arena with a limit
  * and given back when the call ends, so that a hostile source costs a bounded
@@ -65,13 +67,14 @@ struct vd_sepolicy_options {
     enum vd_sepolicy_unknown unknown;
     enum vd_sepolicy_form form;
     uint32_t selinux_version; /* VD_SEPOLICY_SELINUX_…; read for VD_SEPOLICY_SELINUX only */
+    bool rulebook;            /* append the rulebook (tools/rulebook) to our blob */
     size_t memory;            /* limit of the arena in bytes; 0: VD_SEPOLICY_MEMORY */
     void (*message)(void *arg, const struct vd_sepolicy_message *message); /* may be NULL */
     void *message_arg;
 };
 
 struct vd_sepolicy_result {
-    uint8_t *blob; /* of the form asked for, malloc'ed; the caller frees it */
+    uint8_t *blob; /* of the form asked for, malloc'ed; the caller frees it. The rulebook follows */
     size_t size;
     uint32_t types, attributes, classes, roles, users, rules, booleans; /* for a report */
 };

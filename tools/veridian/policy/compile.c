@@ -6,6 +6,7 @@
 #include "core/policydb/policydb.h"
 #include "lib/diagf.h"
 #include "lib/file.h"
+#include "tools/rulebook/rulebook.h"
 #include "tools/sepolicy/sepolicy.h"
 
 #define MAX_FILES   4096u
@@ -18,6 +19,7 @@ struct compile_args {
     uint32_t target;
     uint32_t mls;
     uint32_t unknown;
+    bool strip;
 };
 
 /* Rows in the order of the enumerations of tools/sepolicy/sepolicy.h. */
@@ -36,6 +38,8 @@ static const struct vd_cli_option options[] = {
     {"handle-unknown", 0, VD_CLI_CHOICE, offsetof(struct compile_args, unknown),
      "what of the kernel's classes and permissions that the policy does not have",
      "deny|reject|allow", "deny", false},
+    {"strip", 0, VD_CLI_FLAG, offsetof(struct compile_args, strip),
+     "leave out the rules as written, which search and explain need", NULL, NULL, false},
     {},
 };
 
@@ -79,12 +83,17 @@ static vd_status inputs_load(struct inputs *inputs, uint32_t count, char **paths
 }
 
 /* What the compiler wrote must pass the check that every reader makes. */
-static vd_status check_result(const struct vd_sepolicy_result *result)
+static vd_status check_result(const struct vd_sepolicy_result *result, bool strip)
 {
     struct vd_diag diag = {};
     struct vd_policydb db;
+    struct vd_rulebook book;
 
-    if (vd_policydb_open(&db, result->blob, result->size, &diag) == VD_OK)
+    vd_status status =
+        vd_policydb_open(&db, result->blob, vd_policydb_extent(result->blob, result->size), &diag);
+    if (status == VD_OK && !strip)
+        status = vd_rulebook_open(&book, &db, result->blob, result->size, &diag);
+    if (status == VD_OK)
         return VD_OK;
     (void)vd_cli_report(VD_E_BUG, &diag);
     return VD_E_BUG;
@@ -126,6 +135,7 @@ static vd_status compile_to(const struct compile_args *args, const struct inputs
                                       .unknown = (enum vd_sepolicy_unknown)args->unknown,
                                       .form = (enum vd_sepolicy_form)args->format,
                                       .selinux_version = args->selinux_version,
+                                      .rulebook = !args->strip,
                                       .message = print_message};
     struct vd_sepolicy_result result = {};
     char path[32];
@@ -138,7 +148,7 @@ static vd_status compile_to(const struct compile_args *args, const struct inputs
                             "the policy is too large for this machine's memory "
                             "or for the format");
     if (args->format == VD_SEPOLICY_VERIDIAN)
-        status = check_result(&result);
+        status = check_result(&result, args->strip);
     if (status == VD_OK)
         status =
             vd_file_store(out_path(args, path, sizeof(path)), result.blob, result.size, 0644, diag);
@@ -163,13 +173,14 @@ static int compile(const struct vd_cli_call *call)
 
 const struct vd_cli_command vd_policy_compile_command = {
     .name = "compile",
-    .usage = "[-o OUT] [--format veridian|selinux] [--selinux-version N]\n"
+    .usage = "[-o OUT] [--format veridian|selinux] [--selinux-version N] [--strip]\n"
              "    [--mls auto|yes|no] [--handle-unknown deny|reject|allow] FILE...",
     .summary = "compiles policy sources",
     .details = "Several files are read as one text in the order given. Messages have the form\n"
                "FILE:LINE:COL: error: TEXT; #line marks are followed. The output is written as a\n"
                "whole, or not at all. With --format selinux it is the binary policy of SELinux's\n"
-               "kernel, in version N: 30 to 33, by default 33.\n"
+               "kernel, in version N: 30 to 33, by default 33. Without --strip the output keeps,\n"
+               "behind what enforcement reads, the rules as written with their places.\n"
                "\n"
                "Exit codes: 0 written; 2 the sources or the call are wrong; 3 not supported yet.\n"
                "\n"

@@ -51,7 +51,8 @@ vd_status vd_policy_query_open(const char *path, const struct vd_cli_list *bools
 {
     vd_status status;
 
-    VD_TRY(vd_file_load(path, VD_PDB_MAX_SIZE, ret_bytes, diag));
+    VD_TRY(vd_file_load(path, VD_PDB_MAX_FILE, ret_bytes, diag));
+    ret_bytes->size = vd_policydb_extent(ret_bytes->data, ret_bytes->size);
     status = vd_policydb_open(ret, ret_bytes->data, ret_bytes->size, diag);
     if (status == VD_E_MAGIC)
         vd_diagf_hint(diag, "compile the sources first: veridian policy compile -o policy.vpol");
