@@ -49,6 +49,8 @@ valgrind        tests: constant time
 python3-cryptography firmware variables
 python3-pefile  firmware variables
 libzstd-dev     static libelf's own need
+m4              tests: the reference policy
+gawk            tests: the reference policy
 perl            OpenSSL's build
 bzip2           source archives
 TABLE

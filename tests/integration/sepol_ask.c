@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Answers the lines of `veridian policy query --batch` with libsepol, from
- * SELinux's binary policy: `sepol_ask POLICY < questions`. The independent
- * implementation for the differential test.
+ * SELinux's binary policy: `sepol_ask [--bool NAME=0|1]... POLICY < questions`. The
+ * independent implementation for the differential test.
+ *
+ * libsepol's own interface knows no names of new files. Where a question has one,
+ * the rule that names it is put before the policy's unnamed rules for as long as
+ * the question lasts; all else of the new context is still libsepol's work.
  */
+#include <sepol/policydb/conditional.h>
 #include <sepol/policydb/services.h>
+#include <sepol/policydb/sidtab.h>
 #include <sepol/sepol.h>
 
 #include <stdio.h>
@@ -13,6 +19,9 @@
 
 #define MAX_WORDS 6
 #define LINE_SIZE 65536
+
+static policydb_t policy;
+static sidtab_t sids;
 
 static sepol_security_id_t sid_of(const char *context)
 {
@@ -90,9 +99,48 @@ static void answer_sid(const char *verb, sepol_security_id_t source, sepol_secur
     free(text);
 }
 
+/* The type that a rule gives to a new file of this name, 0 if none does. */
+static unsigned named_type(const context_struct_t *source, const context_struct_t *target,
+                           sepol_security_class_t class, char *name)
+{
+    filename_trans_key_t key = {.ttype = target->type, .tclass = class, .name = name};
+    filename_trans_datum_t *rule =
+        (filename_trans_datum_t *)hashtab_search(policy.filename_trans, (hashtab_key_t)&key);
+
+    while (rule != NULL && !ebitmap_get_bit(&rule->stypes, source->type - 1))
+        rule = rule->next;
+    return rule == NULL ? 0 : rule->otype;
+}
+
+static void answer_named(sepol_security_id_t source, sepol_security_id_t target,
+                         sepol_security_class_t class, char *name)
+{
+    context_struct_t *s = sepol_sidtab_search(&sids, source);
+    context_struct_t *t = sepol_sidtab_search(&sids, target);
+    unsigned type = named_type(s, t, class, name);
+    avtab_key_t key = {.source_type = (uint16_t)s->type,
+                       .target_type = (uint16_t)t->type,
+                       .target_class = class,
+                       .specified = AVTAB_TRANSITION};
+    avtab_datum_t datum = {.data = type};
+    avtab_ptr_t node = type == 0 ? NULL : avtab_search_node(&policy.te_avtab, &key);
+    unsigned before = node == NULL ? 0 : node->datum.data;
+
+    if (node != NULL)
+        node->datum.data = type;
+    else if (type != 0)
+        node = avtab_insert_nonunique(&policy.te_avtab, &key, &datum);
+    answer_sid("transition", source, target, class);
+    if (node != NULL && before != 0)
+        node->datum.data = before;
+    else if (node != NULL)
+        node->key.specified = 0; /* stays, but is no rule any more */
+}
+
 static void answer(char **words, int count)
 {
-    sepol_security_id_t sids[3];
+    sepol_security_id_t asked[3];
+    char *name = strcmp(words[0], "transition") == 0 && count == 5 ? words[--count] : NULL;
     sepol_security_class_t class;
     char *reason = NULL;
     int contexts = count - 2;
@@ -102,8 +150,8 @@ static void answer(char **words, int count)
         return;
     }
     for (int i = 0; i < contexts; i++) {
-        sids[i] = sid_of(words[1 + i]);
-        if (sids[i] == 0) {
+        asked[i] = sid_of(words[1 + i]);
+        if (asked[i] == 0) {
             printf("error=context\n");
             return;
         }
@@ -111,22 +159,59 @@ static void answer(char **words, int count)
     if (sepol_string_to_security_class(words[count - 1], &class) != 0)
         printf("error=class\n");
     else if (strcmp(words[0], "av") == 0)
-        answer_av(sids[0], sids[1], class);
+        answer_av(asked[0], asked[1], class);
+    else if (name != NULL)
+        answer_named(asked[0], asked[1], class, name);
     else if (contexts == 2)
-        answer_sid(words[0], sids[0], sids[1], class);
+        answer_sid(words[0], asked[0], asked[1], class);
     else
         printf("validatetrans=%d\n", sepol_validate_transition_reason_buffer(
-                                         sids[0], sids[1], sids[2], class, &reason, 0) == 0);
+                                         asked[0], asked[1], asked[2], class, &reason, 0) == 0);
     free(reason);
+}
+
+static int load(const char *path)
+{
+    struct policy_file file;
+    FILE *stream = fopen(path, "rb");
+
+    if (stream == NULL)
+        return -1;
+    policy_file_init(&file);
+    file.type = PF_USE_STDIO;
+    file.fp = stream;
+    if (policydb_init(&policy) != 0 || policydb_read(&policy, &file, 0) != 0 ||
+        sepol_set_policydb(&policy) != 0 || sepol_sidtab_init(&sids) != 0 ||
+        sepol_set_sidtab(&sids) != 0)
+        return -1;
+    return fclose(stream);
+}
+
+/* "NAME=0" or "NAME=1". */
+static int set_bool(char *text)
+{
+    char *sign = strchr(text, '=');
+    cond_bool_datum_t *found;
+
+    if (sign == NULL)
+        return -1;
+    *sign = '\0';
+    found = (cond_bool_datum_t *)hashtab_search(policy.p_bools.table, text);
+    if (found == NULL)
+        return -1;
+    found->state = sign[1] == '1';
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
     static char line[LINE_SIZE];
-    FILE *policy = argc == 2 ? fopen(argv[1], "rb") : NULL;
+    int failed = argc < 2 || load(argv[argc - 1]) != 0;
 
-    if (policy == NULL || sepol_set_policydb_from_file(policy) != 0) {
-        fprintf(stderr, "usage: sepol_ask POLICY < QUESTIONS\n");
+    for (int i = 1; !failed && i + 1 < argc; i += 2)
+        failed = strcmp(argv[i], "--bool") != 0 || i + 2 >= argc || set_bool(argv[i + 1]) != 0;
+    if (failed || evaluate_conds(&policy) != 0) {
+        fprintf(stderr, "usage: sepol_ask [--bool NAME=0|1]... POLICY < QUESTIONS\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -139,6 +224,5 @@ int main(int argc, char **argv)
         if (count >= 2)
             answer(words, count);
     }
-    fclose(policy);
     return 0;
 }
