@@ -137,6 +137,7 @@ static const struct verb verbs[] = {
     {.name = "change", .contexts = 2, .kind = VD_TRANS_CHANGE, .class = true},
     {.name = "member", .contexts = 2, .kind = VD_TRANS_MEMBER, .class = true},
     {.name = "valid", .contexts = 1},
+    {.name = "permissive", .contexts = 1},
     {.name = "validatetrans", .contexts = 3, .class = true},
 };
 
@@ -157,6 +158,26 @@ static enum vd_policy_answer answer_transition(const struct vd_policydb *db,
     vd_mac_context_text(db, &created, &text);
     fprintf(out, "%s context=%s\n", verb->name, buf);
     return VD_POLICY_ANSWER_YES;
+}
+
+/* valid CON, and permissive CON: whether what its type may not do is only recorded. */
+static enum vd_policy_answer answer_context(const struct vd_policydb *db, const struct verb *verb,
+                                            const char *word, FILE *out, struct vd_diag *diag)
+{
+    struct vd_context context;
+    struct vd_decision d;
+    bool yes;
+
+    if (strcmp(verb->name, "valid") == 0) {
+        yes = vd_mac_context_parse(db, word, strlen(word), &context, NULL) == VD_OK;
+    } else {
+        if (!context_of(db, word, &context, diag))
+            return unknown(out, "context");
+        vd_mac_decide(db, &context, &context, 1, &d);
+        yes = (d.flags & VD_DECISION_PERMISSIVE) != 0;
+    }
+    fprintf(out, "%s=%d\n", verb->name, yes);
+    return yes ? VD_POLICY_ANSWER_YES : VD_POLICY_ANSWER_NO;
 }
 
 /* The verb of a line and its first argument; NULL if it is none, or has too few or many words. */
@@ -182,16 +203,13 @@ enum vd_policy_answer vd_policy_query_words(const struct vd_policydb *db, char *
     bool yes;
 
     if (verb == NULL) {
-        vd_diagf_hint(diag, "SCON TCON CLASS, or av, transition, change, member, valid or "
-                            "validatetrans and what it takes");
+        vd_diagf_hint(diag, "SCON TCON CLASS, or av, transition, change, member, valid, "
+                            "permissive or validatetrans and what it takes");
         (void)!vd_diagf(diag, VD_E_USAGE, "not a query");
         return unknown(out, "verb");
     }
-    if (!verb->class) {
-        yes = vd_mac_context_parse(db, words[first], strlen(words[first]), &cons[0], NULL) == VD_OK;
-        fprintf(out, "valid=%d\n", yes);
-        return yes ? VD_POLICY_ANSWER_YES : VD_POLICY_ANSWER_NO;
-    }
+    if (!verb->class)
+        return answer_context(db, verb, words[first], out, diag);
     for (uint32_t i = 0; i < verb->contexts; i++) {
         if (!context_of(db, words[first + i], &cons[i], diag))
             return unknown(out, "context");

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What a process may do in a domain: extended permissions, and what the policy does not know. */
+#include "tests/system/selinux/guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NUMBERS 65536
+#define PLACE   "/tmp/labelled"
+
+/* What the child in the domain leaves for its parent: no call is needed to hand it over. */
+struct shared {
+    int entered; /* 0, or the errno with which the domain was not entered; -1: nothing */
+    int16_t errors[NUMBERS]; /* of each number tried */
+    uint8_t tried[NUMBERS];
+};
+
+/* Does the one thing with the number, in the domain; 0 or an errno. */
+typedef int attempt_fn(int fd, uint32_t number);
+
+static int attempt_ioctl(int fd, uint32_t number)
+{
+    return ioctl(fd, number, NULL) == 0 ? 0 : errno;
+}
+
+static int attempt_nlmsg(int fd, uint32_t number)
+{
+    struct {
+        struct nlmsghdr head;
+        struct rtgenmsg body;
+    } message = {.head = {.nlmsg_len = sizeof(message),
+                          .nlmsg_type = (uint16_t)number,
+                          .nlmsg_flags = NLM_F_REQUEST}};
+
+    return send(fd, &message, sizeof(message), MSG_DONTWAIT) >= 0 ? 0 : errno;
+}
+
+static int attempt_socket(int fd, uint32_t number)
+{
+    (void)fd;
+    (void)number;
+    return socket(AF_UNIX, SOCK_STREAM, 0) >= 0 ? 0 : errno;
+}
+
+/* "FIRST" or "FIRST-LAST" in hexadecimal digits. */
+static void mark(struct shared *shared, const char *range)
+{
+    char *end;
+    unsigned long first = strtoul(range, &end, 16);
+    unsigned long last = *end == '-' ? strtoul(end + 1, NULL, 16) : first;
+
+    for (unsigned long i = first; i <= last && i < NUMBERS; i++)
+        shared->tried[i] = 1;
+}
+
+/* Makes the attempts marked in `shared` in a child that enters the domain `context`. */
+static void in_domain(const char *context, struct shared *shared, int fd, attempt_fn *attempt)
+{
+    pid_t child;
+
+    shared->entered = -1;
+    child = fork();
+    if (child == 0) {
+        shared->entered = guest_write("/proc/self/attr/current", context, strlen(context));
+        for (uint32_t i = 0; shared->entered == 0 && i < NUMBERS; i++) {
+            if (shared->tried[i])
+                shared->errors[i] = (int16_t)attempt(fd, i);
+        }
+        _exit(0);
+    }
+    if (child > 0)
+        waitpid(child, NULL, 0);
+}
+
+static struct shared *shared_new(void)
+{
+    void *mem = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    return mem == MAP_FAILED ? NULL : mem;
+}
+
+/* The numbers that were not answered with EACCES, as runs. */
+static void print_allowed(const char *verb, const struct shared *shared, FILE *out)
+{
+    const char *before = "";
+
+    if (shared->entered != 0) {
+        fprintf(out, "error=domain %d", shared->entered);
+        return;
+    }
+    fprintf(out, "%s allowed={", verb);
+    for (uint32_t i = 0; i < NUMBERS; i++) {
+        uint32_t last = i;
+        if (!shared->tried[i] || shared->errors[i] == EACCES)
+            continue;
+        while (last + 1 < NUMBERS && shared->tried[last + 1] && shared->errors[last + 1] != EACCES)
+            last++;
+        fprintf(out, last == i ? "%s%x" : "%s%x-%x", before, i, last);
+        before = ",";
+        i = last;
+    }
+    fputc('}', out);
+}
+
+/* A file of the type in `context`, on a file system that is wholly so; -1 if there is none. */
+static int labelled_file(const char *context)
+{
+    char options[ANSWER_SIZE];
+
+    snprintf(options, sizeof(options), "context=\"%s\"", context);
+    umount2(PLACE, MNT_DETACH);
+    mkdir(PLACE, 0755);
+    if (mount("tmpfs", PLACE, "tmpfs", 0, options) != 0)
+        return -1;
+    return open(PLACE "/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+}
+
+/* ioctl SCON TCON RANGE…: which of the commands reach the file. */
+void guest_ioctl(char *const *words, uint32_t count, FILE *out)
+{
+    struct shared *shared = shared_new();
+    int fd = shared == NULL || count < 4 ? -1 : labelled_file(words[2]);
+
+    if (fd < 0)
+        fprintf(out, "error=file %d", errno);
+    else {
+        for (uint32_t i = 3; i < count; i++)
+            mark(shared, words[i]);
+        in_domain(words[1], shared, fd, attempt_ioctl);
+        print_allowed("ioctl", shared, out);
+        close(fd);
+    }
+    if (shared != NULL)
+        munmap(shared, sizeof(*shared));
+}
+
+/* nlmsg SCON TCON RANGE…: which of the message types a routing socket of TCON takes. */
+void guest_nlmsg(char *const *words, uint32_t count, FILE *out)
+{
+    struct shared *shared = shared_new();
+    int error = shared == NULL || count < 4
+                    ? ENOMEM
+                    : guest_write("/proc/self/attr/sockcreate", words[2], strlen(words[2]));
+    int fd = error != 0 ? -1 : socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+    if (fd < 0)
+        fprintf(out, "error=socket %d", error != 0 ? error : errno);
+    else {
+        guest_write("/proc/self/attr/sockcreate", "", 0);
+        for (uint32_t i = 3; i < count; i++)
+            mark(shared, words[i]);
+        in_domain(words[1], shared, fd, attempt_nlmsg);
+        print_allowed("nlmsg", shared, out);
+        close(fd);
+    }
+    if (shared != NULL)
+        munmap(shared, sizeof(*shared));
+}
+
+static int one_attempt(const char *context, int fd, attempt_fn *attempt)
+{
+    struct shared *shared = shared_new();
+    int error;
+
+    if (shared == NULL)
+        return ENOMEM;
+    shared->tried[0] = 1;
+    in_domain(context, shared, fd, attempt);
+    error = shared->entered != 0 ? shared->entered : shared->errors[0];
+    munmap(shared, sizeof(*shared));
+    return error;
+}
+
+/*
+ * A class that the policy lacks (a local socket's) and a permission that its class
+ * file lacks (ioctl, on a file of the same context): what the kernel answers.
+ */
+void guest_unknown(const char *context, FILE *out)
+{
+    int fd = labelled_file(context);
+    int class = one_attempt(context, -1, attempt_socket);
+    int perm = fd < 0 ? -1 : one_attempt(context, fd, attempt_ioctl);
+
+    fprintf(out, "@ unknown class=%d perm=%d\n", class, perm);
+    if (fd >= 0)
+        close(fd);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The guest of test_selinux_kernel: the first process of a virtual machine whose
+ * kernel is SELinux's, which follows /script and asks that kernel the questions of
+ * `veridian policy query`. What it says stands on lines that begin with "@ ".
+ */
+#ifndef VD_TESTS_SYSTEM_SELINUX_GUEST_H
+#define VD_TESTS_SYSTEM_SELINUX_GUEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define SELINUXFS   "/sys/fs/selinux/"
+#define ANSWER_SIZE 4096
+#define MAX_WORDS   8
+
+/* Writes `len` bytes in one go; 0 or an errno. */
+int guest_write(const char *path, const void *data, size_t len);
+
+/* Reads up to size - 1 bytes and ends them with a NUL; 0 or an errno. */
+int guest_read(const char *path, char *buf, size_t size, size_t *ret_len);
+
+/*
+ * Answers the question in `words`, cut at its spaces, as `veridian policy query`
+ * would, into `out`: av (without missing-by, which the kernel does not tell),
+ * transition, change, member, valid, validatetrans; and permissive, ioctl, nlmsg.
+ */
+void guest_answer(char *const *words, uint32_t count, FILE *out);
+
+/* The answers of guest_answer that need a process in the domain in question. */
+void guest_ioctl(char *const *words, uint32_t count, FILE *out);
+void guest_nlmsg(char *const *words, uint32_t count, FILE *out);
+void guest_unknown(const char *context, FILE *out);
+
+/* Forgets the numbers of classes and permissions: another policy has been loaded. */
+void guest_forget_classes(void);
+
+#endif

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The cases of test_selinux_kernel. Each lays down its policies, questions and steps, and
+returns what is to be judged when the guest has spoken: (title, judge) each."""
+import os
+
+from selinux_machine import differs, loaded, same
+from selinux_te import INITIAL, KernelPolicy, OldPolicy, PlainPolicy
+
+POLICIES = int(os.environ.get("VD_SELINUX_POLICIES", "12"))
+QUESTIONS = int(os.environ.get("VD_SELINUX_QUESTIONS", "1000"))
+VERSIONS = range(30, 34)
+EACCES, EINVAL, ENOTTY = 13, 22, 25
+
+
+def random_case(machine, policy, questions, *options):
+    """The kernel's answers under the default booleans and under others."""
+    source = machine.source(policy.text())
+    compiled = machine.compile(source)
+    name = machine.load(machine.selinux(source, *options))
+    asked = [policy.question() for _ in range(questions)]
+    plain = machine.compare(asked, machine.engine(compiled, asked))
+    switched = {name: policy.rng.randrange(2) for name in policy.bools}
+    machine.set_bools(switched)
+    other = machine.compare(asked, machine.engine(compiled, asked, switched))
+
+    def judge(said):
+        return "\n".join(filter(None, (part(said) for part in (
+            loaded(name), same(plain, questions), same(other, questions)))))
+    return judge
+
+
+def case_first(machine):
+    """From here on the kernel enforces: a transition to what is no context is refused."""
+    machine.step("show", "policyvers")
+    machine.load(machine.selinux(machine.source(PlainPolicy(1000).text())))
+    machine.step("enforce", "1")
+    newest = max(VERSIONS)
+
+    def reads(said):
+        told = said.one("show", "policyvers")
+        return "" if told.isdigit() and int(told) >= newest else f"policyvers: {told}"
+
+    return [(f"the kernel reads version {newest}", reads)]
+
+
+def case_versions(machine):
+    made = []
+    for version in VERSIONS:
+        kind = KernelPolicy if version >= 32 else OldPolicy
+        made.append((f"version {version}: as the engine", random_case(
+            machine, kind(version), QUESTIONS, "--selinux-version", str(version))))
+    return made
+
+
+def case_random(machine):
+    kinds = (KernelPolicy, KernelPolicy, PlainPolicy)
+    return [(f"random policy {seed}, {2 * QUESTIONS} answers: as the engine",
+             random_case(machine, kinds[seed % 3](seed), QUESTIONS)) for seed in range(POLICIES)]
+
+
+def case_spread(machine):
+    """Every layer and every outcome has come up in the random policies."""
+    wanted = ["missing-by=T\n", "TC", "R\n", "B\n", "allowed={}", "transition context=",
+              "transition error=invalid", "member context=", "change context=", "error=context",
+              "valid=0", "valid=1", "validatetrans=0", "validatetrans=1", "permissive=0",
+              "permissive=1"]
+    text = "\n".join(machine.answers) + "\n"
+    lacking = [word for word in wanted if word not in text]
+    return [("every kind of answer came up", lambda _: f"lacking: {lacking}" if lacking else "")]
+
+
+def without(start):
+    return lambda lines: [line for line in lines if not line.startswith(start)]
+
+
+# What is done to a policy, so that the engine's answers are no longer the kernel's.
+WRONG = [
+    ("allow rules are missing", lambda lines: without("allow")(lines[:len(lines) // 3])
+     + lines[len(lines) // 3:]),
+    ("constraints are missing", without("constrain ")),
+    ("constraints on levels are missing", without("mlsconstrain ")),
+    ("validatetrans is missing", lambda lines: without("validatetrans")(without("mlsvalid")(lines))),
+    ("bounds are missing", without("typebounds ")),
+    ("permissive types are others", without("permissive ")),
+    ("type transitions are missing", without("type_transition ")),
+    ("range transitions are missing", without("range_transition ")),
+    ("role transitions are missing", without("role_transition ")),
+    ("defaults are missing", without("default_")),
+    ("dontaudit rules are missing", without("dontaudit ")),
+    ("conditions are missing", without("if ")),
+]
+
+
+def case_wrong(machine):
+    """That this test can fail: the engine answers from a policy that is not the kernel's."""
+    policy = KernelPolicy(77)
+    text = policy.text()
+    right = machine.source(text)
+    name = machine.load(machine.selinux(right))
+    asked = [policy.question() for _ in range(3 * QUESTIONS)]
+    plain = machine.compare(asked, machine.engine(machine.compile(right), asked))
+    made = [("the right policy differs nowhere", same(plain, len(asked))),
+            ("it is loaded", loaded(name))]
+    for title, change in WRONG:
+        wrong = machine.compile(machine.source("\n".join(change(text.splitlines())) + "\n"))
+        compared = machine.compare(asked, machine.engine(wrong, asked))
+        made.append((f"differences are found where {title}", differs(compared, len(asked))))
+    return made
+
+
+def case_kept_booleans(machine):
+    """A load keeps the booleans' values by name; the questions come out as before it."""
+    policy = KernelPolicy(55)
+    text = policy.text()
+    source = machine.source(text)
+    data = machine.selinux(source)
+    compiled = machine.compile(source)
+    asked = [policy.question() for _ in range(QUESTIONS)]
+    switched = {name: 1 - (f"bool {name} true;" in text) for name in policy.bools}
+    first = machine.load(data)
+    machine.set_bools(switched)
+    second = machine.load(data)
+    kept = machine.compare(asked, machine.engine(compiled, asked, switched))
+    fresh = machine.compare(asked, machine.engine(compiled, asked))
+    return [("both loads", loaded(first, second)),
+            ("a load keeps the booleans", same(kept, len(asked))),
+            ("they are not the defaults", differs(fresh, len(asked)))]
+
+
+# A small policy; @MORE@ is what a case adds.
+SMALL = """class process class file class filesystem class netlink_route_socket
+sid kernel sid security sid unlabeled
+class process { transition dyntransition fork }
+class file { read write @FILE@ }
+class filesystem { associate }
+class netlink_route_socket { read write @SOCKET@ }
+@MORE@
+type kernel_t; permissive kernel_t;
+type a_t; type b_t; type c_t;
+attribute any; typeattribute a_t any; typeattribute b_t any; typeattribute c_t any;
+@RULES@
+allow any any:file { read write };
+allow any any:filesystem associate;
+role r; role r types { kernel_t a_t b_t c_t };
+user u roles r;
+""" + "".join(f"sid {name} u:r:kernel_t\n" for name in INITIAL)
+
+
+def small(**parts):
+    text = SMALL
+    for mark in ("FILE", "SOCKET", "MORE", "RULES"):
+        text = text.replace(f"@{mark}@", parts.get(mark.lower(), ""))
+    return text
+
+
+def case_unknown(machine):
+    """Classes and permissions that the kernel has and the policy lacks."""
+    source = machine.source(small())
+    made = []
+    for kind, deny, reject, outcome in (
+            ("deny", 1, 0, (EACCES, EACCES)), ("allow", 0, 0, (0, ENOTTY))):
+        name = machine.load(machine.selinux(source, "--handle-unknown", kind))
+        machine.step("mark", name)
+        machine.step("show", "deny_unknown")
+        machine.step("show", "reject_unknown")
+        machine.step("unknown", "u:r:a_t")
+        want = [f"show deny_unknown {deny}", f"show reject_unknown {reject}",
+                f"unknown class={outcome[0]} perm={outcome[1]}"]
+        made += [(f"--handle-unknown {kind} is loaded", loaded(name)),
+                 (f"--handle-unknown {kind} is what the kernel does", follows(name, want))]
+    name = machine.load(machine.selinux(source, "--handle-unknown", "reject"))
+    made.append(("--handle-unknown reject: the kernel does not load a policy without its classes",
+                 lambda said: "" if said.one("load", name) == str(EINVAL) else said.one("load", name)))
+    return made
+
+
+def follows(name, want):
+    """Judges the lines that come right after the mark `name`."""
+    def judge(said):
+        rows = [" ".join(row).strip() for row in said.rows]
+        place = rows.index(f"mark {name}") + 1 if f"mark {name}" in rows else len(rows)
+        found = rows[place:place + len(want)]
+        return "" if found == want else f"expected {want}\nfound {found}"
+    return judge
+
+
+def case_damaged(machine):
+    """What the kernel says of bytes that are no policy: its load is no rubber stamp."""
+    data = machine.selinux(machine.source(small()))
+    names = [machine.load(data[:len(data) // 2]), machine.load(data[:16] + b"\xff" + data[17:])]
+
+    def judge(said):
+        told = [said.one("load", name) for name in names]
+        return "" if "0" not in told and all(t.isdigit() for t in told) else f"load: {told}"
+    return [("half a policy and an unknown version are refused", judge)]
+
+
+CASES = [value for name, value in list(globals().items()) if name.startswith("case_")]
