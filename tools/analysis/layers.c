@@ -22,29 +22,26 @@ uint8_t *vd_setting_current(const struct vd_policydb *db)
 }
 
 /* The stack is the low bits of one word, as in core/policydb/conditional.c. */
-static bool evaluate(const struct vd_policydb *db, uint32_t first, uint32_t count,
-                     const uint8_t *values)
+bool vd_layers_condition(const struct vd_pdb_cond_node *nodes, uint32_t count,
+                         const uint8_t *values)
 {
     uint32_t stack = 0;
 
-    for (uint32_t i = first; i < first + count; i++) {
-        const struct vd_pdb_cond_node *node = vd_pdb_row(db, VD_PDB_COND_NODES, i, sizeof(*node));
+    for (uint32_t i = 0; i < count; i++) {
         uint32_t top = stack & 1;
         uint32_t below = stack >> 1 & 1;
         uint32_t rest = stack >> 2 << 1;
 
-        if (node == NULL)
-            return false;
-        if (node->op == VD_COND_BOOL)
-            stack = stack << 1 | (node->value < rows(db, VD_PDB_BOOLS) && values[node->value]);
-        else if (node->op == VD_COND_NOT)
+        if (nodes[i].op == VD_COND_BOOL)
+            stack = stack << 1 | (values[nodes[i].value] != 0);
+        else if (nodes[i].op == VD_COND_NOT)
             stack ^= 1;
-        else if (node->op == VD_COND_OR)
+        else if (nodes[i].op == VD_COND_OR)
             stack = rest | (top | below);
-        else if (node->op == VD_COND_AND)
+        else if (nodes[i].op == VD_COND_AND)
             stack = rest | (top & below);
         else
-            stack = rest | (top ^ below ^ (node->op == VD_COND_EQ));
+            stack = rest | (top ^ below ^ (nodes[i].op == VD_COND_EQ));
     }
     return stack & 1;
 }
@@ -52,7 +49,12 @@ static bool evaluate(const struct vd_policydb *db, uint32_t first, uint32_t coun
 bool vd_layers_in_force(const struct vd_policydb *db, const struct vd_pdb_cond_rule *rule,
                         const uint8_t *values)
 {
-    return evaluate(db, rule->cond_first, rule->cond_count, values) == (rule->branch != 0);
+    /* The opened blob was checked: a rule's nodes all exist, and name booleans that do. */
+    const struct vd_pdb_cond_node *nodes =
+        vd_pdb_row(db, VD_PDB_COND_NODES, rule->cond_first, sizeof(*nodes));
+
+    return nodes != NULL &&
+           vd_layers_condition(nodes, rule->cond_count, values) == (rule->branch != 0);
 }
 
 uint32_t vd_layers_leaf(const struct vd_policydb *db, const struct vd_pdb_leaf *leaf,

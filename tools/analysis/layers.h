@@ -67,6 +67,10 @@ struct vd_layers_span {
 vd_status vd_layers_settings(const struct vd_layers *layers, uint8_t *values, uint32_t seek,
                              bool deny, struct vd_layers_span *ret);
 
+/* The value of a condition, postfix, under the setting. */
+bool vd_layers_condition(const struct vd_pdb_cond_node *nodes, uint32_t count,
+                         const uint8_t *values);
+
 /* True if the conditional rule's branch is in force. */
 bool vd_layers_in_force(const struct vd_policydb *db, const struct vd_pdb_cond_rule *rule,
                         const uint8_t *values);

@@ -7,6 +7,7 @@
 
 #include "tools/veridian/policy/check.h"
 #include "tools/veridian/policy/compile.h"
+#include "tools/veridian/policy/open.h"
 #include "tools/veridian/policy/query.h"
 
 #include <stdio.h>
@@ -52,16 +53,16 @@ static int query(const struct vd_cli_call *call)
 {
     const struct query_args *args = call->args;
     struct vd_diag diag = {};
-    VD_AUTO(vd_bytes_free) struct vd_bytes bytes = {};
-    struct vd_policydb db;
+    VD_AUTO(vd_policy_file_done) struct vd_policy_file file = {};
     vd_status status;
 
     if (args->batch != (call->operand_count == 1))
         return vd_cli_report(vd_diag_fail(&diag, VD_E_USAGE,
                                           "expected POLICY SCON TCON CLASS, or POLICY and --batch"),
                              &diag);
-    status = vd_policy_query_open(call->operands[0], &args->bools, &bytes, &db, &diag);
-    return status == VD_OK ? answer(&db, call, &diag) : vd_cli_report(status, &diag);
+    status =
+        vd_policy_file_open(call->operands[0], VD_POLICY_OPEN_BLOB, &args->bools, &file, &diag);
+    return status == VD_OK ? answer(&file.db, call, &diag) : vd_cli_report(status, &diag);
 }
 
 static const struct vd_cli_command query_command = {

@@ -7,7 +7,7 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "tools/analysis/assertions.h"
-#include "tools/veridian/policy/query.h"
+#include "tools/veridian/policy/open.h"
 
 #define MESSAGE_MAX 4096u
 
@@ -194,11 +194,15 @@ static vd_status check_all(struct check *c, const struct vd_assertions *list, bo
 static int check(const struct vd_cli_call *call)
 {
     const struct check_args *args = call->args;
-    VD_AUTO(vd_bytes_free) struct vd_bytes policy = {}, text = {};
+    VD_AUTO(vd_policy_file_done) struct vd_policy_file policy = {};
+    VD_AUTO(vd_bytes_free) struct vd_bytes text = {};
     struct vd_assertions *list = NULL;
     struct check c = {};
     struct vd_diag diag = {};
-    vd_status status = vd_policy_query_open(call->operands[0], &args->bools, &policy, &c.db, &diag);
+    vd_status status =
+        vd_policy_file_open(call->operands[0], VD_POLICY_OPEN_BLOB, &args->bools, &policy, &diag);
+
+    c.db = policy.db;
 
     if (status == VD_OK)
         status = vd_file_load(call->operands[1], VD_ASSERTIONS_MAX_FILE, &text, &diag);

@@ -3,7 +3,6 @@
 
 #include "core/mac/decide.h"
 #include "core/mac/transition.h"
-#include "core/policydb/conditional.h"
 #include "lib/diagf.h"
 
 #include <errno.h>
@@ -13,57 +12,6 @@
 
 #define LINE_MAX_BYTES (64u << 10)
 #define CONTEXT_BYTES  (32u << 10) /* two levels of 512 categories that are no neighbours */
-
-static const char *bool_name(const void *ctx, uint32_t i)
-{
-    const struct vd_policydb *db = ctx;
-
-    return i + 1 < vd_policydb_header(db)->sections[VD_PDB_BOOLS].count
-               ? vd_policydb_name(db, VD_SYM_BOOL, i + 1)
-               : NULL;
-}
-
-/* "NAME=0" or "NAME=1" into the policy's own copy. */
-static vd_status set_bool(const struct vd_policydb *db, uint8_t *blob, const char *text,
-                          struct vd_diag *diag)
-{
-    const char *sign = strchr(text, '=');
-    uint32_t number;
-
-    if (sign == NULL || (sign[1] != '0' && sign[1] != '1') || sign[2] != '\0') {
-        vd_diagf_hint(diag, "for example --bool allow_debug=1");
-        return vd_diagf(diag, VD_E_USAGE, "--bool %s: expected NAME=0 or NAME=1", text);
-    }
-    if (vd_policydb_find(db, VD_SYM_BOOL, text, (size_t)(sign - text), &number) == VD_OK)
-        return vd_policydb_set_bool(blob, number, sign[1] == '1');
-    char *name = strndup(text, (size_t)(sign - text));
-    const char *near = name == NULL ? NULL : vd_cli_nearest(name, bool_name, db);
-    if (near != NULL)
-        vd_diagf_hint(diag, "is \"%s\" meant?", near);
-    free(name);
-    return vd_diagf(diag, VD_E_NOT_FOUND, "the policy has no boolean \"%.*s\"", (int)(sign - text),
-                    text);
-}
-
-vd_status vd_policy_query_open(const char *path, const struct vd_cli_list *bools,
-                               struct vd_bytes *ret_bytes, struct vd_policydb *ret,
-                               struct vd_diag *diag)
-{
-    vd_status status;
-
-    VD_TRY(vd_file_load(path, VD_PDB_MAX_FILE, ret_bytes, diag));
-    ret_bytes->size = vd_policydb_extent(ret_bytes->data, ret_bytes->size);
-    status = vd_policydb_open(ret, ret_bytes->data, ret_bytes->size, diag);
-    if (status == VD_E_MAGIC)
-        vd_diagf_hint(diag, "compile the sources first: veridian policy compile -o policy.vpol");
-    for (uint32_t i = 0; status == VD_OK && i < bools->count; i++)
-        status = set_bool(ret, ret_bytes->data, bools->item[i], diag);
-    if (status == VD_OK && bools->count != 0)
-        vd_policydb_recompute(ret_bytes->data);
-    if (status != VD_OK)
-        vd_diag_file(diag, path);
-    return status;
-}
 
 static enum vd_policy_answer unknown(FILE *out, const char *what)
 {

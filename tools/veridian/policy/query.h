@@ -15,7 +15,6 @@
 
 #include "core/policydb/policydb.h"
 #include "lib/cli/cli.h"
-#include "lib/file.h"
 
 #include <stdio.h>
 
@@ -27,14 +26,6 @@ enum vd_policy_answer {
     VD_POLICY_ANSWER_NO,      /* nothing allowed, not valid */
     VD_POLICY_ANSWER_UNKNOWN, /* a context, class or verb that does not exist */
 };
-
-/*
- * Reads and opens the policy at `path` with the booleans "NAME=0" or "NAME=1"
- * in `bools` set. The handle borrows `ret_bytes`, which the caller frees.
- */
-vd_status vd_policy_query_open(const char *path, const struct vd_cli_list *bools,
-                               struct vd_bytes *ret_bytes, struct vd_policydb *ret,
-                               struct vd_diag *diag);
 
 /*
  * Answers one query of `count` words with one line on `out`. What is unknown is

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "tools/analysis/change.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+vd_status vd_inquiry_init(struct vd_inquiry *ret, const struct vd_policydb *db,
+                          const struct vd_rulebook *book, const uint8_t *values)
+{
+    struct vd_inquiry q = {.db = db, .book = book, .values = values};
+    uint32_t classes = vd_policydb_header(db)->classes;
+    uint32_t *next;
+
+    q.rules = calloc(book->rule_count + 1u, sizeof(*q.rules));
+    q.class_first = calloc(classes + 1u, sizeof(*q.class_first));
+    next = calloc(classes + 1u, sizeof(*next));
+    if (q.rules == NULL || q.class_first == NULL || next == NULL) {
+        free(next);
+        vd_inquiry_done(&q);
+        return VD_E_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < book->rule_count; i++) {
+        if (vd_rule_is_av(&book->rules[i]))
+            q.class_first[book->rules[i].class + 1]++;
+    }
+    for (uint32_t c = 0; c < classes; c++) {
+        q.class_first[c + 1] += q.class_first[c];
+        next[c] = q.class_first[c];
+    }
+    for (uint32_t i = 0; i < book->rule_count; i++) {
+        if (vd_rule_is_av(&book->rules[i]))
+            q.rules[next[book->rules[i].class]++] = i;
+    }
+    free(next);
+    *ret = q;
+    return VD_OK;
+}
+
+void vd_inquiry_done(struct vd_inquiry *inquiry)
+{
+    free(inquiry->rules);
+    free(inquiry->class_first);
+    *inquiry = (struct vd_inquiry){};
+}
+
+/* True if the change gives `type` the attribute. */
+static bool gains(const struct vd_change *change, uint32_t type, uint32_t attribute)
+{
+    for (uint32_t i = 0; change != NULL && i < change->count; i++) {
+        const struct vd_edit *e = &change->edits[i];
+        if (e->kind == VD_EDIT_ATTRIBUTE && e->source == type && e->target == attribute)
+            return true;
+    }
+    return false;
+}
+
+static bool item_holds(const struct vd_inquiry *q, const struct vd_change *change, uint32_t item,
+                       uint32_t number)
+{
+    const struct vd_pdb_type *row;
+
+    if (item == number || gains(change, number, item))
+        return true;
+    row = vd_pdb_row(q->db, VD_PDB_TYPES, item, sizeof(*row));
+    return row != NULL && (row->flags & VD_PDB_TYPE_ATTRIBUTE) != 0 &&
+           vd_pdb_bit(q->db, row->bitmap, number);
+}
+
+bool vd_change_holds(const struct vd_inquiry *inquiry, const struct vd_change *change, uint32_t set,
+                     uint32_t number)
+{
+    const struct vd_rule_set *row = vd_rulebook_set(inquiry->book, set);
+    const uint32_t *items = vd_rulebook_items(inquiry->book, set);
+    bool plus = (row->flags & VD_RULE_SET_STAR) != 0;
+    bool minus = false;
+
+    if (change == NULL || (row->flags & VD_RULE_SET_ROLES) != 0)
+        return vd_rulebook_holds(inquiry->book, inquiry->db, set, number);
+    for (uint32_t i = 0; i < row->count; i++) {
+        if (item_holds(inquiry, change, items[i] & ~VD_RULE_MINUS, number)) {
+            plus |= (items[i] & VD_RULE_MINUS) == 0;
+            minus |= (items[i] & VD_RULE_MINUS) != 0;
+        }
+    }
+    return (plus && !minus) != ((row->flags & VD_RULE_SET_COMPLEMENT) != 0);
+}
+
+bool vd_change_reaches(const struct vd_inquiry *inquiry, const struct vd_change *change,
+                       const struct vd_rule *rule, uint32_t source, uint32_t target)
+{
+    if (!vd_change_holds(inquiry, change, rule->source, source))
+        return false;
+    if (source == target && (rule->flags & VD_RULE_SELF) != 0)
+        return true;
+    if (source == target && (rule->flags & VD_RULE_NOT_SELF) != 0)
+        return false;
+    return vd_change_holds(inquiry, change, rule->target, target);
+}
+
+/* A condition's booleans with the change's values in their place. */
+static bool condition(const struct vd_inquiry *q, const struct vd_change *change,
+                      const struct vd_pdb_cond_node *nodes, uint32_t count)
+{
+    struct vd_pdb_cond_node own[VD_PDB_MAX_COND];
+    uint8_t values[VD_PDB_MAX_COND];
+
+    if (count > VD_PDB_MAX_COND)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        own[i] = nodes[i];
+        if (nodes[i].op != VD_COND_BOOL)
+            continue;
+        values[i] = q->values[nodes[i].value];
+        for (uint32_t j = 0; change != NULL && j < change->count; j++) {
+            if (change->edits[j].kind == VD_EDIT_BOOLEAN &&
+                change->edits[j].source == nodes[i].value)
+                values[i] = (uint8_t)change->edits[j].target;
+        }
+        own[i].value = i;
+    }
+    return vd_layers_condition(own, count, values);
+}
+
+bool vd_change_in_force(const struct vd_inquiry *inquiry, const struct vd_change *change,
+                        const struct vd_rule *rule)
+{
+    uint32_t count;
+    const struct vd_pdb_cond_node *nodes = vd_rulebook_cond(inquiry->book, rule, &count);
+
+    return nodes == NULL ||
+           condition(inquiry, change, nodes, count) == ((rule->flags & VD_RULE_ELSE) == 0);
+}
+
+uint32_t vd_change_denied(const struct vd_inquiry *inquiry, const struct vd_change *change,
+                          const struct vd_edit *pair, const struct vd_rule **ret_rule)
+{
+    uint32_t denied = 0;
+
+    *ret_rule = NULL;
+    for (uint32_t i = inquiry->class_first[pair->class]; i < inquiry->class_first[pair->class + 1];
+         i++) {
+        const struct vd_rule *rule = &inquiry->book->rules[inquiry->rules[i]];
+        if (rule->kind != VD_RULE_DENY || (rule->perms & pair->perms) == 0 ||
+            !vd_change_reaches(inquiry, change, rule, pair->source, pair->target))
+            continue;
+        denied |= rule->perms & pair->perms;
+        *ret_rule = rule;
+    }
+    return denied;
+}
+
+uint32_t vd_change_te(const struct vd_inquiry *inquiry, const struct vd_change *change,
+                      uint32_t source, uint32_t target, uint32_t class)
+{
+    struct vd_edit all = {.source = source, .target = target, .class = class, .perms = UINT32_MAX};
+    const struct vd_rule *unused;
+    uint32_t allowed = 0;
+
+    for (uint32_t i = inquiry->class_first[class]; i < inquiry->class_first[class + 1]; i++) {
+        const struct vd_rule *rule = &inquiry->book->rules[inquiry->rules[i]];
+        if (rule->kind == VD_RULE_ALLOW && (rule->perms & ~allowed) != 0 &&
+            vd_change_reaches(inquiry, change, rule, source, target) &&
+            vd_change_in_force(inquiry, change, rule))
+            allowed |= rule->perms;
+    }
+    for (uint32_t i = 0; change != NULL && i < change->count; i++) {
+        const struct vd_edit *e = &change->edits[i];
+        if (e->kind == VD_EDIT_ALLOW && e->source == source && e->target == target &&
+            e->class == class)
+            allowed |= e->perms;
+    }
+    return allowed & ~vd_change_denied(inquiry, change, &all, &unused);
+}
