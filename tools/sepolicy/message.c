@@ -250,6 +250,8 @@ static void show(struct vd_sp_messages *messages, const struct subject *subject,
     char buf[TEXT_SIZE];
     struct position pos = {};
 
+    if (messages->mute)
+        return;
     if (!admit(messages, source, subject->level)) {
         stop_if_hopeless(messages);
         return;

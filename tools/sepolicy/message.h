@@ -25,6 +25,7 @@ struct vd_sp_messages {
     VD_SP_VEC(struct vd_sp_source) sources;
     uint32_t end; /* place after the last source */
     uint32_t errors, warnings;
+    bool mute; /* nothing is reported or counted */
 };
 
 /* Adds a source; false if all together exceed VD_SEPOLICY_MAX_SOURCE. */

@@ -15,25 +15,9 @@
 #include "tools/sepolicy/keywords.h"
 #include "tools/sepolicy/message.h"
 #include "tools/sepolicy/names.h"
+#include "tools/sepolicy/sets.h"
 
-#define VD_SP_PLACE_MASK  0x7fffffffu /* VD_SEPOLICY_MAX_SOURCE fits */
-#define VD_SP_MAX_NESTING 64u         /* sets in sets, blocks in blocks, parentheses */
-
-/* A name in a list; `minus`: taken away ("-name"). */
-struct vd_sp_item {
-    uint32_t name;
-    uint32_t place : 31;
-    uint32_t minus : 1;
-};
-
-/* Names as written: `*`, `~{ … }`, `{ a b -c }`, `a`. Nested braces are flattened. */
-struct vd_sp_set {
-    struct vd_sp_item *items;
-    uint32_t count;
-    uint32_t place;
-    bool star;       /* everything */
-    bool complement; /* everything but this */
-};
+#define VD_SP_MAX_NESTING 64u /* sets in sets, blocks in blocks, parentheses */
 
 enum vd_sp_symbol_kind {
     VD_SP_PLAIN,     /* class, common, type, role, user, … */
@@ -115,9 +99,13 @@ enum vd_sp_rule_kind {
     VD_SP_NEVERALLOW,
 };
 
-/* allow, auditallow, dontaudit, deny, neverallow. */
+/*
+ * allow, auditallow, dontaudit, deny, neverallow: most of a policy, so that their
+ * sets are shared (sets.h) and know no places. A rule with an error is read again
+ * from its text to say where (vd_sp_reread_rule).
+ */
 struct vd_sp_rule {
-    struct vd_sp_set source, target, classes, perms;
+    uint32_t source, target, classes, perms; /* rows of the shared sets */
     uint32_t place;
     uint32_t block;
     uint32_t cond; /* row of conds + 1; 0: always */
@@ -257,6 +245,7 @@ struct vd_sp {
     VD_SP_VEC(struct vd_sp_permissive) permissives;
     VD_SP_VEC(struct vd_sp_role_types) role_types;
     VD_SP_VEC(struct vd_sp_user) users;
+    struct vd_sp_sets sets; /* of the rules */
     VD_SP_VEC(struct vd_sp_rule) rules;
     VD_SP_VEC(struct vd_sp_xperm_rule) xperm_rules;
     VD_SP_VEC(struct vd_sp_xperm_range) xperm_ranges;

@@ -1,68 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tools/sepolicy/check/checker.h"
 
-static bool is_empty(const struct vd_sp_checked *c, uint32_t set)
-{
-    return c->sets.data[set].weight == 0;
-}
-
-/* A rule without any source, target, class or permission does nothing. */
-static void warn_empty(struct vd_sp *sp, uint32_t place, const char *what)
-{
-    vd_sp_warning(&sp->messages, place, NULL, "this rule does nothing: %s", what);
-}
-
-static void resolve_rule(struct vd_sp_checked *c, uint32_t index, uint64_t *classes)
-{
-    struct vd_sp *sp = c->sp;
-    const struct vd_sp_rule *rule = &sp->rules.data[index];
-    uint32_t words = VD_BITMAP_WORDS(c->classes.count);
-    uint32_t source, target, all = 0;
-    uint8_t flags;
-    bool good = vd_sp_resolve_types(c, &rule->source, &source, NULL);
-
-    good &= vd_sp_resolve_types(c, &rule->target, &target, &flags);
-    good &= vd_sp_resolve_plain(c, VD_SP_CLASS, &rule->classes, classes);
-    VD_SP_FOR_EACH_BIT (classes, words, class) {
-        uint32_t perms;
-        struct vd_sp_av *av;
-
-        if (!vd_sp_resolve_perms(c, &rule->perms, class, &perms))
-            good = false;
-        all |= perms;
-        if (!good || perms == 0)
-            continue;
-        av = VD_SP_PUSH(&sp->arena, &c->avs);
-        *av = (struct vd_sp_av){.source = source,
-                                .target = target,
-                                .perms = perms,
-                                .rule = index,
-                                .class = (uint16_t) class,
-                                .kind = rule->kind,
-                                .flags = flags};
-    }
-    if (!good)
-        return;
-    if (is_empty(c, source))
-        warn_empty(sp, rule->source.place, "no type is in its source");
-    else if (is_empty(c, target) && (flags & VD_SP_AV_SELF) == 0)
-        warn_empty(sp, rule->target.place, "no type is in its target");
-    else if (all == 0)
-        warn_empty(sp, rule->perms.place, "it has no permission");
-}
-
-void vd_sp_check_rules(struct vd_sp_checked *c)
-{
-    struct vd_sp *sp = c->sp;
-    uint64_t *classes =
-        vd_sp_alloc_array(&sp->arena, VD_BITMAP_WORDS(c->classes.count), sizeof(*classes));
-
-    for (uint32_t i = 0; i < sp->rules.count; i++) {
-        if (vd_sp_on(sp, sp->rules.data[i].block))
-            resolve_rule(c, i, classes);
-    }
-}
-
 static void check_defaults(struct vd_sp_checked *c)
 {
     static const uint32_t shifts[] = {

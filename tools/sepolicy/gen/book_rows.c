@@ -135,6 +135,7 @@ static void put_avs(struct vd_sp_book *book)
         [VD_SP_NEVERALLOW] = VD_RULE_NEVERALLOW,
     };
     const struct vd_sp_checked *c = book->image->c;
+    const struct vd_sp_set *sets = c->sp->sets.list.data;
     uint32_t before = UINT32_MAX;
     struct vd_rule rule = {};
 
@@ -144,9 +145,9 @@ static void put_avs(struct vd_sp_book *book)
 
         if (av->rule != before) {
             rule = (struct vd_rule){.kind = kinds[av->kind]};
-            rule.source = type_set(book, &from->source, &rule.flags);
+            rule.source = type_set(book, &sets[from->source], &rule.flags);
             rule.flags = from->otherwise ? VD_RULE_ELSE : 0;
-            rule.target = type_set(book, &from->target, &rule.flags);
+            rule.target = type_set(book, &sets[from->target], &rule.flags);
             rule.cond = condition(book, from->cond);
         } else {
             rule.flags |= VD_RULE_SAME;

@@ -35,6 +35,17 @@ void vd_sp_lexer_init(struct vd_sp_lexer *lexer, struct vd_sp_messages *messages
     enter_source(lexer, first);
 }
 
+void vd_sp_lexer_init_at(struct vd_sp_lexer *lexer, struct vd_sp_messages *messages,
+                         struct vd_sp_names *names, uint32_t place)
+{
+    uint32_t source = messages->sources.count - 1;
+
+    while (source > 0 && messages->sources.data[source].first > place)
+        source--;
+    vd_sp_lexer_init(lexer, messages, names, source, messages->sources.count - 1);
+    lexer->at += place - lexer->first;
+}
+
 static uint32_t place_of(const struct vd_sp_lexer *lexer, const char *p)
 {
     return lexer->first + (uint32_t)(p - lexer->start);

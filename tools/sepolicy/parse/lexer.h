@@ -44,6 +44,10 @@ struct vd_sp_lexer {
 void vd_sp_lexer_init(struct vd_sp_lexer *lexer, struct vd_sp_messages *messages,
                       struct vd_sp_names *names, uint32_t first, uint32_t last);
 
+/* Starts at a place; ends where the last source ends. */
+void vd_sp_lexer_init_at(struct vd_sp_lexer *lexer, struct vd_sp_messages *messages,
+                         struct vd_sp_names *names, uint32_t place);
+
 /* The next token. */
 void vd_sp_lex(struct vd_sp_lexer *lexer, struct vd_sp_token *ret);
 

@@ -235,16 +235,25 @@ static bool parse_names(struct vd_sp_parser *parser, const char *what, struct vd
     return !vd_sp_accept(parser, '-') || parse_item(parser, what, true);
 }
 
+bool vd_sp_parse_scratch(struct vd_sp_parser *parser, const char *what, struct vd_sp_set *ret)
+{
+    uint32_t first = parser->scratch.count;
+
+    *ret = (struct vd_sp_set){.place = parser->token.place};
+    if (!parse_names(parser, what, ret))
+        return false;
+    ret->count = parser->scratch.count - first;
+    return true;
+}
+
 bool vd_sp_parse_set(struct vd_sp_parser *parser, const char *what, struct vd_sp_set *ret)
 {
     size_t size;
 
-    *ret = (struct vd_sp_set){.place = parser->token.place};
     parser->scratch.count = 0;
-    if (!parse_names(parser, what, ret))
+    if (!vd_sp_parse_scratch(parser, what, ret))
         return false;
-    size = parser->scratch.count * sizeof(*ret->items);
-    ret->count = parser->scratch.count;
+    size = ret->count * sizeof(*ret->items);
     ret->items = vd_sp_alloc(&parser->sp->arena, size);
     if (size > 0)
         memcpy(ret->items, parser->scratch.data, size);

@@ -26,7 +26,7 @@ struct vd_sp_parser {
     bool otherwise;                       /* in the else branch */
     uint32_t depth;                       /* of blocks */
     uint32_t braces;                      /* open ones of sets in this statement, for recovery */
-    VD_SP_VEC(struct vd_sp_item) scratch; /* a set while it is read */
+    VD_SP_VEC(struct vd_sp_item) scratch; /* sets while they are read */
 };
 
 /* Interns the keywords; once, before any parsing. */
@@ -34,6 +34,15 @@ void vd_sp_keywords_init(struct vd_sp *sp);
 
 /* Reads the sources `first` to `last`. */
 void vd_sp_parse(struct vd_sp *sp, uint32_t first, uint32_t last);
+
+/* A rule's sets with their places. */
+struct vd_sp_rule_text {
+    struct vd_sp_set source, target, classes, perms;
+};
+
+/* Reads a rule that was read without an error once more, for its places. */
+void vd_sp_reread_rule(struct vd_sp *sp, const struct vd_sp_rule *rule,
+                       struct vd_sp_rule_text *ret);
 
 /* Between the parser's parts. */
 
@@ -53,6 +62,8 @@ bool vd_sp_unexpected(struct vd_sp_parser *parser, const char *what);
 bool vd_sp_expect_name(struct vd_sp_parser *parser, const char *what, struct vd_sp_item *ret);
 /* A set of names: NAME, { … }, ~…, *. */
 bool vd_sp_parse_set(struct vd_sp_parser *parser, const char *what, struct vd_sp_set *ret);
+/* The same, but its items stay behind those of the parser's scratch; `items` is NULL. */
+bool vd_sp_parse_scratch(struct vd_sp_parser *parser, const char *what, struct vd_sp_set *ret);
 bool vd_sp_parse_level(struct vd_sp_parser *parser, struct vd_sp_level *ret);
 bool vd_sp_parse_range(struct vd_sp_parser *parser, struct vd_sp_range *ret);
 bool vd_sp_parse_context(struct vd_sp_parser *parser, struct vd_sp_context *ret);

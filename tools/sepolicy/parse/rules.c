@@ -22,34 +22,99 @@ static uint8_t rule_kind(uint32_t keyword)
     }
 }
 
+/* TYPES TYPES[:CLASSES PERMS]; without the last two `*ret_short` is true. */
+static bool parse_rule_sets(struct vd_sp_parser *parser, struct vd_sp_rule_text *ret,
+                            bool *ret_short)
+{
+    struct vd_sp_set *sets[] = {&ret->source, &ret->target, &ret->classes, &ret->perms};
+    uint32_t at = 0, count = 2;
+
+    parser->scratch.count = 0;
+    if (!vd_sp_parse_scratch(parser, "a type", &ret->source) ||
+        !vd_sp_parse_scratch(parser, "a type", &ret->target))
+        return false;
+    *ret_short = parser->token.kind == ';';
+    if (!*ret_short) {
+        if (!vd_sp_expect(parser, ':', "':' and a class") ||
+            !vd_sp_parse_scratch(parser, "a class", &ret->classes) ||
+            !vd_sp_parse_scratch(parser, "a permission", &ret->perms))
+            return false;
+        count = 4;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        sets[i]->items = parser->scratch.data + at;
+        at += sets[i]->count;
+    }
+    return true;
+}
+
+/* The set with items of its own. */
+static struct vd_sp_set keep(struct vd_sp *sp, const struct vd_sp_set *set)
+{
+    struct vd_sp_set ret = *set;
+
+    ret.items = vd_sp_alloc_array(&sp->arena, set->count, sizeof(*ret.items));
+    if (set->count > 0)
+        memcpy(ret.items, set->items, set->count * sizeof(*ret.items));
+    return ret;
+}
+
+static bool end_role_allow(struct vd_sp_parser *parser, const struct vd_sp_rule_text *text)
+{
+    struct vd_sp *sp = parser->sp;
+    struct vd_sp_role_allow *row = VD_SP_PUSH(&sp->arena, &sp->role_allows);
+
+    *row = (struct vd_sp_role_allow){.from = keep(sp, &text->source),
+                                     .to = keep(sp, &text->target),
+                                     .place = parser->start,
+                                     .block = parser->block};
+    if (parser->cond != 0)
+        vd_sp_error(&sp->messages, parser->start, "a role allow cannot stand inside an if block");
+    return vd_sp_end_statement(parser);
+}
+
 /* KIND TYPES TYPES:CLASSES PERMS; and: allow ROLES ROLES; */
 bool vd_sp_st_rule(struct vd_sp_parser *parser)
 {
     struct vd_sp *sp = parser->sp;
-    struct vd_sp_rule rule = {.kind = rule_kind(parser->keyword),
-                              .place = parser->start,
-                              .block = parser->block,
-                              .cond = parser->cond,
-                              .otherwise = parser->otherwise};
+    uint8_t kind = rule_kind(parser->keyword);
+    struct vd_sp_rule_text text = {};
+    bool is_short;
 
-    if (!vd_sp_parse_set(parser, "a type", &rule.source) ||
-        !vd_sp_parse_set(parser, "a type", &rule.target))
+    if (!parse_rule_sets(parser, &text, &is_short))
         return false;
-    if (parser->token.kind == ';' && rule.kind == VD_SP_ALLOW) {
-        struct vd_sp_role_allow *row = VD_SP_PUSH(&sp->arena, &sp->role_allows);
-
-        *row = (struct vd_sp_role_allow){
-            .from = rule.source, .to = rule.target, .place = rule.place, .block = parser->block};
-        if (parser->cond != 0)
-            vd_sp_error(&sp->messages, rule.place, "a role allow cannot stand inside an if block");
-        return vd_sp_end_statement(parser);
-    }
-    if (!vd_sp_expect(parser, ':', "':' and a class") ||
-        !vd_sp_parse_set(parser, "a class", &rule.classes) ||
-        !vd_sp_parse_set(parser, "a permission", &rule.perms))
-        return false;
-    *VD_SP_PUSH(&sp->arena, &sp->rules) = rule;
+    if (is_short)
+        return kind == VD_SP_ALLOW ? end_role_allow(parser, &text)
+                                   : vd_sp_unexpected(parser, "':' and a class");
+    *VD_SP_PUSH(&sp->arena, &sp->rules) =
+        (struct vd_sp_rule){.source = vd_sp_share_set(&sp->sets, &sp->arena, &text.source),
+                            .target = vd_sp_share_set(&sp->sets, &sp->arena, &text.target),
+                            .classes = vd_sp_share_set(&sp->sets, &sp->arena, &text.classes),
+                            .perms = vd_sp_share_set(&sp->sets, &sp->arena, &text.perms),
+                            .place = parser->start,
+                            .block = parser->block,
+                            .cond = parser->cond,
+                            .kind = kind,
+                            .otherwise = parser->otherwise};
     return vd_sp_end_statement(parser);
+}
+
+void vd_sp_reread_rule(struct vd_sp *sp, const struct vd_sp_rule *rule, struct vd_sp_rule_text *ret)
+{
+    struct vd_sp_parser parser = {.sp = sp, .start = rule->place};
+    struct vd_sp_rule_text text = {};
+    bool is_short;
+
+    *ret = (struct vd_sp_rule_text){};
+    vd_sp_lexer_init_at(&parser.lexer, &sp->messages, &sp->names, rule->place);
+    vd_sp_next(&parser); /* the statement's first word */
+    vd_sp_next(&parser);
+    if (!parse_rule_sets(&parser, &text, &is_short) || is_short)
+        return;
+    ret->source = keep(sp, &text.source);
+    ret->target = keep(sp, &text.target);
+    ret->classes = keep(sp, &text.classes);
+    ret->perms = keep(sp, &text.perms);
 }
 
 /* The name of a new file, in quotes or, where it looks like a name of the language, without. */

@@ -178,8 +178,8 @@ static void gather_vector(struct vd_sp_se *se, struct vector *v)
         add_expanded(se, v);
         return;
     }
-    list_numbers(se, &rule->source, v->av->source, &v->sources);
-    list_numbers(se, &rule->target, v->av->target, &v->targets);
+    list_numbers(se, &sp->sets.list.data[rule->source], v->av->source, &v->sources);
+    list_numbers(se, &sp->sets.list.data[rule->target], v->av->target, &v->targets);
     for (uint32_t s = 0; s < v->sources.count; s++) {
         for (uint32_t t = 0; t < v->targets.count; t++)
             add_vector(se, v, v->sources.data[s], v->targets.data[t], v->av->perms);
