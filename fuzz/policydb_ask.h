@@ -9,6 +9,7 @@
 #include "core/mac/decide.h"
 #include "core/mac/transition.h"
 #include "core/policydb/conditional.h"
+#include "core/policydb/labels.h"
 #include "fuzz/fuzz.h"
 
 #include <string.h>
@@ -55,12 +56,45 @@ static inline void ask_pair(const struct vd_policydb *db, const struct vd_contex
     }
 }
 
+/* Each row is found by what it says itself, or something before it fits too. */
+static inline void ask_labels(const struct vd_policydb *db)
+{
+    const struct vd_pdb_section_row *sections = vd_policydb_header(db)->sections;
+    enum vd_pdb_fs_use_kind kind;
+    struct vd_context found, packets;
+
+    for (uint32_t i = 0; i < sections[VD_PDB_FS_USE].count && i < 64; i++) {
+        const struct vd_pdb_fs_use *row = vd_pdb_row(db, VD_PDB_FS_USE, i, sizeof(*row));
+        VD_FUZZ_ASSERT(
+            vd_policydb_fs_use(db, vd_policydb_label_text(db, row->name), &kind, &found) == VD_OK);
+    }
+    for (uint32_t i = 0; i < sections[VD_PDB_GENFS].count && i < 64; i++) {
+        const struct vd_pdb_genfs *row = vd_pdb_row(db, VD_PDB_GENFS, i, sizeof(*row));
+        (void)!vd_policydb_genfs(db, vd_policydb_label_text(db, row->name),
+                                 vd_policydb_label_text(db, row->path), row->class, &found);
+    }
+    for (uint32_t i = 0; i < sections[VD_PDB_PORTS].count && i < 64; i++) {
+        const struct vd_pdb_port *row = vd_pdb_row(db, VD_PDB_PORTS, i, sizeof(*row));
+        VD_FUZZ_ASSERT(
+            vd_policydb_port(db, (enum vd_pdb_protocol)row->protocol, row->high, &found) == VD_OK);
+    }
+    for (uint32_t i = 0; i < sections[VD_PDB_NETIFS].count && i < 64; i++) {
+        const struct vd_pdb_netif *row = vd_pdb_row(db, VD_PDB_NETIFS, i, sizeof(*row));
+        (void)!vd_policydb_netif(db, vd_policydb_label_text(db, row->name), &found, &packets);
+    }
+    for (uint32_t i = 0; i < sections[VD_PDB_NETNODES].count && i < 64; i++) {
+        const struct vd_pdb_netnode *row = vd_pdb_row(db, VD_PDB_NETNODES, i, sizeof(*row));
+        (void)!vd_policydb_node(db, row->family, row->address, &found);
+    }
+}
+
 static inline void ask_everything(const struct vd_policydb *db)
 {
     const struct vd_pdb_header *head = vd_policydb_header(db);
     uint32_t pool = head->sections[VD_PDB_LEVELS].count;
 
     ask_names(db);
+    ask_labels(db);
     for (uint32_t i = 0; i < 200; i++) {
         struct vd_context s = {.user = i % (head->users + 1),
                                .role = i % (head->roles + 1),

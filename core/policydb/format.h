@@ -55,6 +55,14 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the blob is read in p
 #define VD_PDB_BLOCK_TYPES  64u
 #define VD_PDB_BUCKET_SLOTS 8u
 
+/* Limits of the tables of labels. */
+#define VD_PDB_MAX_LABELS    16384u /* rows of one table */
+#define VD_PDB_MAX_PATH      4095u  /* bytes of a text of LABEL_TEXT, without the NUL */
+#define VD_PDB_MAX_PORT      65535u
+#define VD_PDB_MAX_PKEY      65535u /* InfiniBand's partition keys */
+#define VD_PDB_MAX_IB_PORT   255u
+#define VD_PDB_MAX_IB_DEVICE 63u /* bytes of a device's name */
+
 #define VD_PDB_RULEBOOK_MAGIC "VDRULES1" /* of what may stand behind the blob: tools/rulebook */
 
 /* Flags of the header. */
@@ -87,6 +95,15 @@ enum vd_pdb_section {
     VD_PDB_NODES,       /* struct vd_pdb_node: constraints, a class's together */
     VD_PDB_COND_RULES,  /* struct vd_pdb_cond_rule, sorted by leaf */
     VD_PDB_COND_NODES,  /* struct vd_pdb_cond_node */
+    VD_PDB_POLICYCAPS,  /* u64: at most one row, a bit for each capability (policycap.h) */
+    VD_PDB_LABEL_TEXT,  /* bytes: what the tables below name; empty or as STRINGS begins */
+    VD_PDB_FS_USE,      /* struct vd_pdb_fs_use */
+    VD_PDB_GENFS,       /* struct vd_pdb_genfs, a file system's together, longest path first */
+    VD_PDB_PORTS,       /* struct vd_pdb_port: the first that fits counts, as below */
+    VD_PDB_NETIFS,      /* struct vd_pdb_netif */
+    VD_PDB_NETNODES,    /* struct vd_pdb_netnode */
+    VD_PDB_IBPKEYS,     /* struct vd_pdb_ibpkey */
+    VD_PDB_IBENDPORTS,  /* struct vd_pdb_ibendport */
     VD_PDB_SECTION_COUNT,
     VD_PDB_SECTION_MAX = 48, /* rows in the header; those not named are zero */
 };
@@ -323,6 +340,66 @@ struct vd_pdb_cond_node {
     uint32_t value; /* VD_COND_BOOL: row of BOOLS */
 };
 
+/* How a file system's files get their labels; the numbers are SELinux's. */
+enum vd_pdb_fs_use_kind { VD_FS_USE_XATTR = 1, VD_FS_USE_TRANS, VD_FS_USE_TASK };
+
+/* Texts are offsets into LABEL_TEXT, contexts rows of CONTEXTS. */
+struct vd_pdb_fs_use {
+    uint32_t name; /* of the file system, each once */
+    uint32_t kind; /* enum vd_pdb_fs_use_kind */
+    uint32_t context;
+    uint32_t reserved;
+};
+
+struct vd_pdb_genfs {
+    uint32_t name;  /* of the file system */
+    uint32_t path;  /* begins with '/' */
+    uint32_t class; /* of the file; 0: every one */
+    uint32_t context;
+};
+
+enum vd_pdb_protocol {
+    VD_PROTOCOL_TCP = 6,
+    VD_PROTOCOL_UDP = 17,
+    VD_PROTOCOL_DCCP = 33,
+    VD_PROTOCOL_SCTP = 132,
+};
+
+struct vd_pdb_port {
+    uint32_t protocol; /* enum vd_pdb_protocol */
+    uint32_t low, high;
+    uint32_t context;
+};
+
+struct vd_pdb_netif {
+    uint32_t name;
+    uint32_t context;
+    uint32_t packets; /* context of what arrives */
+    uint32_t reserved;
+};
+
+/* Fits an address whose bits in `mask` are those of `address`. */
+struct vd_pdb_netnode {
+    uint8_t address[16]; /* as on the network; IPv4: four bytes, then zero */
+    uint8_t mask[16];
+    uint32_t family; /* 4 or 6 */
+    uint32_t context;
+};
+
+struct vd_pdb_ibpkey {
+    uint8_t prefix[8]; /* of the subnet, as on the network */
+    uint32_t low, high;
+    uint32_t context;
+    uint32_t reserved;
+};
+
+struct vd_pdb_ibendport {
+    uint32_t device;
+    uint32_t port;
+    uint32_t context;
+    uint32_t reserved;
+};
+
 _Static_assert(sizeof(struct vd_pdb_header) == VD_PDB_HEADER_SIZE, "header");
 _Static_assert(sizeof(struct vd_pdb_class) == 40, "class");
 _Static_assert(sizeof(struct vd_pdb_type) == 16, "type");
@@ -333,5 +410,7 @@ _Static_assert(sizeof(struct vd_pdb_leaf) == 32, "leaf");
 _Static_assert(sizeof(struct vd_pdb_slot) == 16, "slot");
 _Static_assert(sizeof(struct vd_pdb_node) == 8, "node");
 _Static_assert(sizeof(struct vd_pdb_cond_rule) == 24, "conditional rule");
+_Static_assert(sizeof(struct vd_pdb_netnode) == 40, "network address");
+_Static_assert(sizeof(struct vd_pdb_ibpkey) == 24, "partition key");
 
 #endif

@@ -33,6 +33,15 @@ static const struct section_spec specs[VD_PDB_SECTION_COUNT] = {
     [VD_PDB_NODES] = {"constraint nodes", sizeof(struct vd_pdb_node)},
     [VD_PDB_COND_RULES] = {"conditional rules", sizeof(struct vd_pdb_cond_rule)},
     [VD_PDB_COND_NODES] = {"condition nodes", sizeof(struct vd_pdb_cond_node)},
+    [VD_PDB_POLICYCAPS] = {"policy capabilities", 8},
+    [VD_PDB_LABEL_TEXT] = {"texts of labels", 1},
+    [VD_PDB_FS_USE] = {"file systems", sizeof(struct vd_pdb_fs_use)},
+    [VD_PDB_GENFS] = {"paths", sizeof(struct vd_pdb_genfs)},
+    [VD_PDB_PORTS] = {"ports", sizeof(struct vd_pdb_port)},
+    [VD_PDB_NETIFS] = {"interfaces", sizeof(struct vd_pdb_netif)},
+    [VD_PDB_NETNODES] = {"network addresses", sizeof(struct vd_pdb_netnode)},
+    [VD_PDB_IBPKEYS] = {"partition keys", sizeof(struct vd_pdb_ibpkey)},
+    [VD_PDB_IBENDPORTS] = {"InfiniBand ports", sizeof(struct vd_pdb_ibendport)},
 };
 
 vd_status vd_pdb_bad(const struct vd_pdb_check *c, enum vd_pdb_section section, uint32_t row,
@@ -238,6 +247,7 @@ vd_status vd_policydb_open(struct vd_policydb *ret, const void *data, size_t siz
     VD_TRY(vd_pdb_check_rules(&c));
     VD_TRY(vd_pdb_check_constraints(&c));
     VD_TRY(vd_pdb_check_conditions(&c));
+    VD_TRY(vd_pdb_check_labels(&c));
     *ret = (struct vd_policydb){.base = data, .size = c.size};
     return VD_OK;
 }

@@ -61,4 +61,7 @@ vd_status vd_pdb_check_rules(const struct vd_pdb_check *c);
 vd_status vd_pdb_check_constraints(const struct vd_pdb_check *c);
 vd_status vd_pdb_check_conditions(const struct vd_pdb_check *c);
 
+/* Policy capabilities and tables of labels (verify_labels.c). */
+vd_status vd_pdb_check_labels(const struct vd_pdb_check *c);
+
 #endif

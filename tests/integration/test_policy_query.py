@@ -8,8 +8,12 @@ import sys
 import tempfile
 
 ROOT = os.environ.get("VD_SOURCE_ROOT", ".")
-VERIDIAN = os.path.join(os.environ.get("VD_BUILD_ROOT", "build"), "bin", "veridian")
-POLICY = os.path.join(ROOT, "fuzz/corpus/policydb/small")
+BUILD = os.environ.get("VD_BUILD_ROOT", "build")
+VERIDIAN = os.path.join(BUILD, "bin", "veridian")
+DIRECTORY = tempfile.TemporaryDirectory()
+POLICY = os.path.join(DIRECTORY.name, "small")
+subprocess.run([os.path.join(BUILD, "tests", "integration", "small_policy_file"), POLICY],
+               check=True)
 
 INIT = "system_u:system_r:init_t:s0"
 APP = "system_u:system_r:app_t:s0"
@@ -53,6 +57,32 @@ ANSWERS = [
     (f"{APP} {PUBLIC} file read", "error=verb"),
     ("a b c d e f g h i j", "error=verb"),
     (f"valid {APP}\0", "error=verb"),
+    ("label fs_use ext4", f"label context={INIT} behaviour=xattr"),
+    ("label fs_use proc", f"label context={INIT} behaviour=genfs"),
+    ("label fs_use none", "label error=none behaviour=none"),
+    ("label genfs proc /net file", f"label context={INIT}"),
+    ("label genfs sysfs /", "label error=none"),
+    ("label genfs proc net", "error=argument"),
+    ("label genfs proc / window", "error=argument"),
+    ("label port tcp 0x50", f"label context={INIT}"),
+    ("label port tcp 79", "label error=none"),
+    ("label port tcp 65536", "error=argument"),
+    ("label port tcp -1", "error=argument"),
+    ("label port icmp 1", "error=argument"),
+    ("label node 10.1.2.3", f"label context={INIT}"),
+    ("label node fe80::1", f"label context={INIT}"),
+    ("label node 11.1.2.3", "label error=none"),
+    ("label node x", "error=argument"),
+    ("label netif lo", f"label context={INIT} packets={INIT}"),
+    ("label netif eth0", "label error=none"),
+    ("label ibpkey fe80:: 7", f"label context={INIT}"),
+    ("label ibpkey fe80:: 65536", "error=argument"),
+    ("label ibpkey x 7", "error=argument"),
+    ("label ibendport mlx4_0 2", f"label context={INIT}"),
+    ("label ibendport mlx4_0 256", "error=argument"),
+    ("label ibendport mlx4_0", "error=verb"),
+    ("label", "error=verb"),
+    ("label port tcp 1 2", "error=verb"),
 ]
 
 number = failed = 0

@@ -55,6 +55,15 @@ static const uint32_t row_sizes[VD_PDB_SECTION_COUNT] = {
     [VD_PDB_NODES] = sizeof(struct vd_pdb_node),
     [VD_PDB_COND_RULES] = sizeof(struct vd_pdb_cond_rule),
     [VD_PDB_COND_NODES] = sizeof(struct vd_pdb_cond_node),
+    [VD_PDB_POLICYCAPS] = 8,
+    [VD_PDB_LABEL_TEXT] = 1,
+    [VD_PDB_FS_USE] = sizeof(struct vd_pdb_fs_use),
+    [VD_PDB_GENFS] = sizeof(struct vd_pdb_genfs),
+    [VD_PDB_PORTS] = sizeof(struct vd_pdb_port),
+    [VD_PDB_NETIFS] = sizeof(struct vd_pdb_netif),
+    [VD_PDB_NETNODES] = sizeof(struct vd_pdb_netnode),
+    [VD_PDB_IBPKEYS] = sizeof(struct vd_pdb_ibpkey),
+    [VD_PDB_IBENDPORTS] = sizeof(struct vd_pdb_ibendport),
 };
 
 static void *check(void *p)

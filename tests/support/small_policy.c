@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tests/support/small_policy.h"
 
-#include "tests/harness.h"
 #include "tests/support/policy_builder.h"
 
 #define ATTR(left_, rel_, right_)                                                                  \
@@ -137,6 +136,44 @@ static void add_constraints(struct pb *pb)
     pb_validatetrans(pb, SP_FILE, relabel, VD_COUNT(relabel));
 }
 
+static uint32_t add_text(struct pb *pb, const char *text)
+{
+    uint32_t offset = pb_row(pb, VD_PDB_LABEL_TEXT, text);
+
+    while (*text != '\0')
+        pb_row(pb, VD_PDB_LABEL_TEXT, ++text);
+    return offset;
+}
+
+/* A row of every table of labels; all have context 0. */
+static void add_labels(struct pb *pb)
+{
+    static const uint64_t capabilities = 1u << 1;
+    uint32_t empty = add_text(pb, ""), proc = add_text(pb, "proc");
+    uint32_t root = add_text(pb, "/"), net = add_text(pb, "/net");
+    const struct vd_pdb_fs_use fs_use = {.name = add_text(pb, "ext4"), .kind = VD_FS_USE_XATTR};
+    const struct vd_pdb_genfs files = {.name = proc, .path = net, .class = SP_FILE};
+    const struct vd_pdb_genfs all = {.name = proc, .path = root};
+    const struct vd_pdb_port port = {.protocol = VD_PROTOCOL_TCP, .low = 80, .high = 443};
+    const struct vd_pdb_netif netif = {.name = add_text(pb, "lo")};
+    const struct vd_pdb_netnode node = {.address = {10}, .mask = {255}, .family = 4};
+    const struct vd_pdb_netnode node6 = {.address = {0xfe, 0x80}, .mask = {255, 255}, .family = 6};
+    const struct vd_pdb_ibpkey key = {.prefix = {0xfe, 0x80}, .low = 1, .high = 0x7fff};
+    const struct vd_pdb_ibendport ib = {.device = add_text(pb, "mlx4_0"), .port = 2};
+
+    (void)empty;
+    pb_row(pb, VD_PDB_POLICYCAPS, &capabilities);
+    pb_row(pb, VD_PDB_FS_USE, &fs_use);
+    pb_row(pb, VD_PDB_GENFS, &files);
+    pb_row(pb, VD_PDB_GENFS, &all);
+    pb_row(pb, VD_PDB_PORTS, &port);
+    pb_row(pb, VD_PDB_NETIFS, &netif);
+    pb_row(pb, VD_PDB_NETNODES, &node);
+    pb_row(pb, VD_PDB_NETNODES, &node6);
+    pb_row(pb, VD_PDB_IBPKEYS, &key);
+    pb_row(pb, VD_PDB_IBENDPORTS, &ib);
+}
+
 uint8_t *small_policy(size_t *ret_size)
 {
     struct pb *pb = pb_new(VD_PDB_MLS);
@@ -157,20 +194,8 @@ uint8_t *small_policy(size_t *ret_size)
     initial.name = pb_name(pb, "kernel");
     initial.context = pb_row(pb, VD_PDB_CONTEXTS, &kernel);
     pb_row(pb, VD_PDB_INITIAL, &initial);
+    add_labels(pb);
     return pb_finish(pb, ret_size);
-}
-
-struct vd_policydb small_policy_open(uint8_t **ret_blob)
-{
-    struct vd_policydb db;
-    struct vd_diag diag = {};
-    size_t size;
-
-    *ret_blob = small_policy(&size);
-    if (vd_policydb_open(&db, *ret_blob, size, &diag) != VD_OK)
-        vd_test_fail(__FILE__, __LINE__, "%s at offset %llu", diag.text,
-                     (unsigned long long)diag.offset);
-    return db;
 }
 
 struct vd_context sp_context(uint32_t user, uint32_t role, uint32_t type, struct vd_mls_level low,

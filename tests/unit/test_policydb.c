@@ -2,6 +2,7 @@
 #include "core/policydb/policydb.h"
 
 #include "core/policydb/conditional.h"
+#include "core/policydb/policycap.h"
 #include "tests/harness.h"
 #include "tests/support/policy_builder.h"
 #include "tests/support/small_policy.h"
@@ -159,8 +160,8 @@ static const struct damage damages[] = {
     H(sections[3].size, 0, VD_E_RANGE),
     H(sections[3].count, UINT32_MAX, VD_E_RANGE),
     H(sections[3].reserved, 1, VD_E_RESERVED),
-    H(sections[31].count, 1, VD_E_RESERVED),
-    H(sections[24].offset, 8, VD_E_RESERVED),
+    H(sections[VD_PDB_SECTION_MAX - 1].count, 1, VD_E_RESERVED),
+    H(sections[VD_PDB_SECTION_COUNT].offset, 8, VD_E_RESERVED),
 
     R(CLASSES, vd_pdb_class, 0, flags, 1, VD_E_RESERVED),
     R(CLASSES, vd_pdb_class, 2, name, UINT32_MAX, VD_E_RANGE),
@@ -263,6 +264,41 @@ static const struct damage damages[] = {
     R(NODES, vd_pdb_node, 7, right, 1, VD_E_INVALID),
     R(NODES, vd_pdb_node, 8, op, VD_CX_NOT, VD_E_INVALID),
     R(NODES, vd_pdb_node, 8, arg, 1, VD_E_INVALID),
+
+    W(POLICYCAPS, 0, 1u << VD_POLICYCAP_COUNT, VD_E_RANGE),
+    H(sections[VD_PDB_LABEL_TEXT].reserved, 1, VD_E_RESERVED),
+    R(FS_USE, vd_pdb_fs_use, 0, name, 0, VD_E_RANGE),
+    R(FS_USE, vd_pdb_fs_use, 0, name, 9999, VD_E_RANGE),
+    R(FS_USE, vd_pdb_fs_use, 0, kind, 0, VD_E_RANGE),
+    R(FS_USE, vd_pdb_fs_use, 0, kind, 4, VD_E_RANGE),
+    R(FS_USE, vd_pdb_fs_use, 0, context, 1, VD_E_RANGE),
+    R(FS_USE, vd_pdb_fs_use, 0, reserved, 1, VD_E_RANGE),
+    R(GENFS, vd_pdb_genfs, 0, name, 0, VD_E_RANGE),
+    R(GENFS, vd_pdb_genfs, 0, path, UINT32_MAX, VD_E_RANGE),
+    R(GENFS, vd_pdb_genfs, 1, path, 1, VD_E_RANGE), /* "proc" */
+    R(GENFS, vd_pdb_genfs, 0, class, 99, VD_E_RANGE),
+    R(GENFS, vd_pdb_genfs, 0, context, 1, VD_E_RANGE),
+    R(PORTS, vd_pdb_port, 0, protocol, 1, VD_E_RANGE),
+    R(PORTS, vd_pdb_port, 0, low, 444, VD_E_RANGE),
+    R(PORTS, vd_pdb_port, 0, high, 65536, VD_E_RANGE),
+    R(PORTS, vd_pdb_port, 0, context, 1, VD_E_RANGE),
+    R(NETIFS, vd_pdb_netif, 0, name, 0, VD_E_RANGE),
+    R(NETIFS, vd_pdb_netif, 0, context, 1, VD_E_RANGE),
+    R(NETIFS, vd_pdb_netif, 0, packets, 1, VD_E_RANGE),
+    R(NETIFS, vd_pdb_netif, 0, reserved, 1, VD_E_RANGE),
+    R(NETNODES, vd_pdb_netnode, 0, family, 5, VD_E_RANGE),
+    R(NETNODES, vd_pdb_netnode, 0, address[4], 1, VD_E_RANGE),
+    R(NETNODES, vd_pdb_netnode, 0, mask[15], 1, VD_E_RANGE),
+    R(NETNODES, vd_pdb_netnode, 1, context, 1, VD_E_RANGE),
+    R(IBPKEYS, vd_pdb_ibpkey, 0, low, 0x8000, VD_E_RANGE),
+    R(IBPKEYS, vd_pdb_ibpkey, 0, high, 65536, VD_E_RANGE),
+    R(IBPKEYS, vd_pdb_ibpkey, 0, context, 1, VD_E_RANGE),
+    R(IBPKEYS, vd_pdb_ibpkey, 0, reserved, 1, VD_E_RANGE),
+    R(IBENDPORTS, vd_pdb_ibendport, 0, device, 0, VD_E_RANGE),
+    R(IBENDPORTS, vd_pdb_ibendport, 0, port, 0, VD_E_RANGE),
+    R(IBENDPORTS, vd_pdb_ibendport, 0, port, 256, VD_E_RANGE),
+    R(IBENDPORTS, vd_pdb_ibendport, 0, context, 1, VD_E_RANGE),
+    R(IBENDPORTS, vd_pdb_ibendport, 0, reserved, 1, VD_E_RANGE),
 };
 
 VD_TEST(policydb_refuses_every_kind_of_damage)

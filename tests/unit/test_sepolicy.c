@@ -328,16 +328,11 @@ VD_TEST(sepolicy_warns_of_rules_without_effect)
         {"typebounds a_t b_t; allow b_t f_t:file { read write }; allow a_t f_t:file read;", 16,
          "'a_t' does not have this in full: b_t f_t:file { write }"},
         {"sid unused", 5, "initial context 'unused' is declared but never given"},
-        {"genfscon proc / u:object_r:f_t", 1,
-         "'genfscon' is read, but the compiled policy does not carry it"},
-        {"portcon tcp 1-1023 u:object_r:f_t nodecon 10.0.0.0 255.0.0.0 u:object_r:f_t", 1,
-         "'portcon' is read, but the compiled policy does not carry it"},
-        {"fs_use_xattr ext4 u:object_r:f_t;", 1,
-         "'fs_use_xattr' is read, but the compiled policy does not carry it"},
-        {"netifcon eth0 u:object_r:f_t u:object_r:f_t", 1,
-         "'netifcon' is read, but the compiled policy does not carry it"},
-        {"genfscon proc /sys -d u:object_r:f_t", 1,
-         "'genfscon' is read, but the compiled policy does not carry it"},
+        {"nodecon 10.0.0.1 255.0.0.0 u:object_r:f_t", 1,
+         "this statement does nothing: no address fits it"},
+        {"nodecon 10.0.0.0 255.0.255.0 u:object_r:f_t", 1, "this mask has holes"},
+        {"nodecon ::1/128 u:object_r:f_t nodecon ::1/128 u:object_r:f_t", 32,
+         "this statement does nothing: this network has its label already"},
     };
 
     for (size_t i = 0; i < VD_COUNT(rows); i++) {

@@ -226,6 +226,49 @@ struct vd_sp_policycap {
     uint32_t block;
 };
 
+/* Labelling statements, in the order in which tables of them are laid out. */
+enum vd_sp_label_kind {
+    VD_SP_LABEL_FSCON,  /* obsolete: the format has room for it, no kernel reads it */
+    VD_SP_LABEL_FS_USE, /* detail: enum vd_pdb_fs_use_kind */
+    VD_SP_LABEL_GENFS,  /* detail: enum vd_sp_file_kind */
+    VD_SP_LABEL_PORT,   /* detail: the protocol's number */
+    VD_SP_LABEL_NETIF,  /* contexts: interface, packets */
+    VD_SP_LABEL_NODE,   /* detail: 4 or 6 */
+    VD_SP_LABEL_IBPKEY,
+    VD_SP_LABEL_IBENDPORT, /* low: the port */
+    VD_SP_LABEL_PIRQ,      /* Xen's, from here on */
+    VD_SP_LABEL_IOMEM,
+    VD_SP_LABEL_IOPORT,
+    VD_SP_LABEL_PCIDEVICE,
+    VD_SP_LABEL_DEVICETREE, /* path: the device's */
+    VD_SP_LABEL_KINDS,
+};
+
+/* genfscon's kinds of files. */
+enum vd_sp_file_kind {
+    VD_SP_FILE_ANY,
+    VD_SP_FILE_BLOCK,
+    VD_SP_FILE_CHAR,
+    VD_SP_FILE_DIR,
+    VD_SP_FILE_FIFO,
+    VD_SP_FILE_LINK,
+    VD_SP_FILE_SOCKET,
+    VD_SP_FILE_REGULAR,
+};
+
+/* One labelling statement; which members mean something depends on its kind. */
+struct vd_sp_label {
+    uint8_t kind; /* enum vd_sp_label_kind */
+    uint8_t detail;
+    struct vd_sp_item name; /* file system, interface, device */
+    struct vd_sp_item path; /* under the file system */
+    uint64_t low, high;     /* ports, keys, interrupts, addresses, both ends among them */
+    uint8_t address[16];    /* as on the network; IPv4: the first four bytes; ibpkeycon: prefix */
+    uint8_t mask[16];
+    struct vd_sp_context contexts[2];
+    uint32_t place, block;
+};
+
 /* Everything one compilation knows. */
 struct vd_sp {
     struct vd_sp_arena arena;
@@ -260,6 +303,7 @@ struct vd_sp {
     VD_SP_VEC(struct vd_sp_default) defaults;
     VD_SP_VEC(struct vd_sp_sid) sids;
     VD_SP_VEC(struct vd_sp_policycap) policycaps;
+    VD_SP_VEC(struct vd_sp_label) labels;
     VD_SP_VEC(struct vd_sp_level) levels;   /* `level` statements */
     VD_SP_VEC(struct vd_sp_item) dominance; /* sensitivities, lowest first */
     VD_SP_VEC(uint32_t) bool_values;        /* by row of the symbol */
@@ -267,7 +311,6 @@ struct vd_sp {
     uint32_t mls_place; /* where a level is used first; 0: nowhere */
     bool mls;           /* decided after parsing */
     bool has_class, has_sens, has_mlsconstrain;
-    bool labelling_seen[VD_SP_KW_RESERVED_END]; /* statements already warned about */
 };
 
 /* The symbol a name stands for in a space (aliases are not followed); NULL: none. */

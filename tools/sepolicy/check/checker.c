@@ -73,6 +73,7 @@ void vd_sp_check(struct vd_sp *sp, struct vd_sp_checked *ret)
     vd_sp_check_roles(ret);
     vd_sp_check_users(ret);
     vd_sp_check_sids(ret);
+    vd_sp_check_labels(ret);
     vd_sp_check_bounds(ret);
     check_defaults(ret);
     check_conditions(ret);

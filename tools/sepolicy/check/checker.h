@@ -42,6 +42,13 @@ struct vd_sp_checked_sid {
     struct vd_context context;
 };
 
+/* A labelling statement in force; the rows of a kind stand as the kernel tries them. */
+struct vd_sp_checked_label {
+    const struct vd_sp_label *label;
+    uint32_t class; /* genfscon: of the file; 0: any */
+    struct vd_context contexts[2];
+};
+
 /* Symbols of one kind by number; [0] unused. */
 struct vd_sp_numbers {
     uint32_t *symbols; /* index of the symbol */
@@ -69,6 +76,9 @@ struct vd_sp_checked {
     uint32_t *bounds;                        /* by type: its bounding type, or 0 */
     uint64_t (*sens_cats)[VD_MLS_CAT_WORDS]; /* by sensitivity */
     VD_SP_VEC(struct vd_sp_checked_sid) sids;
+    VD_SP_VEC(struct vd_sp_checked_label) labels;
+    uint32_t label_first[VD_SP_LABEL_KINDS + 1]; /* row of labels where a kind begins */
+    uint64_t policycaps;                         /* a bit for each capability */
     VD_SP_VEC(struct vd_sp_av) avs;
 };
 
@@ -90,6 +100,7 @@ void vd_sp_check_levels(struct vd_sp_checked *c);
 void vd_sp_check_roles(struct vd_sp_checked *c);
 void vd_sp_check_users(struct vd_sp_checked *c);
 void vd_sp_check_sids(struct vd_sp_checked *c);
+void vd_sp_check_labels(struct vd_sp_checked *c);
 void vd_sp_check_bounds(struct vd_sp_checked *c);
 void vd_sp_check_rules(struct vd_sp_checked *c);
 
@@ -132,6 +143,10 @@ bool vd_sp_resolve_level(struct vd_sp_checked *c, const struct vd_sp_level *leve
                          struct vd_mls_level *ret);
 bool vd_sp_resolve_range(struct vd_sp_checked *c, const struct vd_sp_range *range,
                          struct vd_mls_level *ret_low, struct vd_mls_level *ret_high);
+
+/* A context, which must be one that the policy allows to exist; false: reported. */
+bool vd_sp_resolve_context(struct vd_sp_checked *c, const struct vd_sp_context *from,
+                           struct vd_context *ret);
 
 /* A class's permissions for a message: "{ read write }". */
 const char *vd_sp_perms_text(const struct vd_sp_checked *c, uint32_t class, uint32_t mask);

@@ -257,6 +257,19 @@ static bool context_valid(const struct vd_sp_checked *c, const struct vd_context
             level_inside(&user->low, &context->high, &user->high));
 }
 
+bool vd_sp_resolve_context(struct vd_sp_checked *c, const struct vd_sp_context *from,
+                           struct vd_context *ret)
+{
+    const char *why;
+
+    if (!resolve_context(c, from, ret))
+        return false;
+    if (context_valid(c, ret, &why))
+        return true;
+    vd_sp_error(&c->sp->messages, from->user.place, "this context is not valid: %s", why);
+    return false;
+}
+
 void vd_sp_check_sids(struct vd_sp_checked *c)
 {
     struct vd_sp *sp = c->sp;
@@ -265,16 +278,10 @@ void vd_sp_check_sids(struct vd_sp_checked *c)
         const struct vd_sp_sid *sid = &sp->sids.data[i];
         struct vd_sp_checked_sid *row;
         struct vd_context context;
-        const char *why;
 
         if (vd_sp_find(sp, VD_SP_SID, &sid->name) == NULL ||
-            !resolve_context(c, &sid->context, &context))
+            !vd_sp_resolve_context(c, &sid->context, &context))
             continue;
-        if (!context_valid(c, &context, &why)) {
-            vd_sp_error(&sp->messages, sid->context.user.place, "this context is not valid: %s",
-                        why);
-            continue;
-        }
         row = VD_SP_PUSH(&sp->arena, &c->sids);
         row->name = sid->name.name;
         row->context = context;

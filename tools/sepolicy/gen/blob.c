@@ -58,6 +58,15 @@ static void list_parts(const struct vd_sp_image *image, struct part *parts)
     parts[VD_PDB_COND_RULES] = VEC_PART(image->cond_rules);
     parts[VD_PDB_COND_NODES] =
         POOL_PART(image->cond_nodes, (uint32_t)sizeof(struct vd_pdb_cond_node));
+    parts[VD_PDB_POLICYCAPS] = (struct part){&c->policycaps, c->policycaps != 0, 8};
+    parts[VD_PDB_LABEL_TEXT] = VEC_PART(image->label_text);
+    parts[VD_PDB_FS_USE] = VEC_PART(image->fs_use);
+    parts[VD_PDB_GENFS] = VEC_PART(image->genfs);
+    parts[VD_PDB_PORTS] = VEC_PART(image->ports);
+    parts[VD_PDB_NETIFS] = VEC_PART(image->netifs);
+    parts[VD_PDB_NETNODES] = VEC_PART(image->netnodes);
+    parts[VD_PDB_IBPKEYS] = VEC_PART(image->ibpkeys);
+    parts[VD_PDB_IBENDPORTS] = VEC_PART(image->ibendports);
 }
 
 static void fill_header(const struct vd_sp_image *image, struct vd_pdb_header *head)

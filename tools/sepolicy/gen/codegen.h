@@ -37,6 +37,15 @@ struct vd_sp_image {
     VD_SP_VEC(uint32_t) node_from; /* by node, for VD_CX_BEGIN: first of the model's nodes */
     VD_SP_VEC(struct vd_pdb_cond_rule) cond_rules;
     struct vd_sp_pool cond_nodes; /* struct vd_pdb_cond_node */
+    VD_SP_VEC(char) label_text;
+    uint32_t *label_text_of; /* offset by name; 0: not written yet */
+    VD_SP_VEC(struct vd_pdb_fs_use) fs_use;
+    VD_SP_VEC(struct vd_pdb_genfs) genfs;
+    VD_SP_VEC(struct vd_pdb_port) ports;
+    VD_SP_VEC(struct vd_pdb_netif) netifs;
+    VD_SP_VEC(struct vd_pdb_netnode) netnodes;
+    VD_SP_VEC(struct vd_pdb_ibpkey) ibpkeys;
+    VD_SP_VEC(struct vd_pdb_ibendport) ibendports;
 };
 
 /*
@@ -48,6 +57,7 @@ void vd_sp_generate(struct vd_sp_checked *c, struct vd_sp_image *ret);
 
 /* The parts. */
 void vd_sp_gen_tables(struct vd_sp_image *image);
+void vd_sp_gen_labels(struct vd_sp_image *image);
 void vd_sp_gen_transitions(struct vd_sp_image *image);
 void vd_sp_gen_constraints(struct vd_sp_image *image);
 void vd_sp_gen_rules(struct vd_sp_image *image);

@@ -110,9 +110,17 @@ bool vd_sp_st_constraint(struct vd_sp_parser *parser);
 bool vd_sp_st_if(struct vd_sp_parser *parser);
 bool vd_sp_st_optional(struct vd_sp_parser *parser);
 bool vd_sp_st_require(struct vd_sp_parser *parser);
+/* labels.c */
+bool vd_sp_st_fs_use(struct vd_sp_parser *parser);
+bool vd_sp_st_genfscon(struct vd_sp_parser *parser);
+bool vd_sp_st_fscon(struct vd_sp_parser *parser);
+bool vd_sp_st_portcon(struct vd_sp_parser *parser);
+bool vd_sp_st_netifcon(struct vd_sp_parser *parser);
+bool vd_sp_st_nodecon(struct vd_sp_parser *parser);
+bool vd_sp_st_ibpkeycon(struct vd_sp_parser *parser);
+bool vd_sp_st_ibendportcon(struct vd_sp_parser *parser);
 /* other.c */
 bool vd_sp_st_policycap(struct vd_sp_parser *parser);
-bool vd_sp_st_labelling(struct vd_sp_parser *parser);
 bool vd_sp_st_ignored(struct vd_sp_parser *parser);
 bool vd_sp_st_unsupported(struct vd_sp_parser *parser);
 

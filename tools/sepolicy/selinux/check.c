@@ -5,37 +5,6 @@
  */
 #include "tools/sepolicy/selinux/write.h"
 
-#include <string.h>
-
-/* By number: libsepol's polcaps.c, the kernel's policycap_names.h. */
-static const char *const capabilities[] = {
-    "network_peer_controls",   "open_perms",         "extended_socket_class",
-    "always_check_network",    "cgroup_seclabel",    "nnp_nosuid_transition",
-    "genfs_seclabel_symlinks", "ioctl_skip_cloexec", "userspace_initial_context",
-    "netlink_xperm",           "netif_wildcard",     "genfs_seclabel_wildcard",
-};
-
-static void check_policycaps(struct vd_sp_se *se)
-{
-    struct vd_sp *sp = se->c->sp;
-
-    for (uint32_t i = 0; i < sp->policycaps.count; i++) {
-        const struct vd_sp_policycap *row = &sp->policycaps.data[i];
-        const char *name = vd_sp_str(sp, row->name.name);
-        size_t number = 0;
-
-        if (!vd_sp_on(sp, row->block))
-            continue;
-        while (number < VD_COUNT(capabilities) && strcmp(capabilities[number], name) != 0)
-            number++;
-        if (number == VD_COUNT(capabilities))
-            vd_sp_error(&sp->messages, row->name.place,
-                        "'%s' is not a policy capability of SELinux's kernel", name);
-        else
-            se->policycaps |= (uint64_t)1 << number;
-    }
-}
-
 static void check_types(struct vd_sp_se *se)
 {
     const struct vd_sp_checked *c = se->c;
@@ -58,6 +27,18 @@ static void check_defaults(struct vd_sp_se *se)
                 &sp->messages, row->place, "compile it with --selinux-version 32 or 33",
                 "version %u of SELinux's format does not have default_range glblub", se->version);
     }
+}
+
+static void check_infiniband(struct vd_sp_se *se)
+{
+    const struct vd_sp_checked *c = se->c;
+    uint32_t first = c->label_first[VD_SP_LABEL_IBPKEY];
+
+    if (se->version < VD_SE_INFINIBAND_VERSION && first < c->label_first[VD_SP_LABEL_IBENDPORT + 1])
+        vd_sp_error_hint(&c->sp->messages, c->labels.data[first].label->place,
+                         "compile it with --selinux-version 31 or later",
+                         "version %u of SELinux's format does not have InfiniBand's contexts",
+                         se->version);
 }
 
 /* SELinux's kernel refuses a constraint that needs more values at once. */
@@ -111,9 +92,9 @@ static void check_conditions(struct vd_sp_se *se)
 
 void vd_sp_se_check(struct vd_sp_se *se)
 {
-    check_policycaps(se);
     check_types(se);
     check_defaults(se);
+    check_infiniband(se);
     check_constraints(se);
     check_conditions(se);
 }

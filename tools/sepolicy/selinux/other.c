@@ -73,24 +73,16 @@ static uint32_t sid_number(const struct vd_sp_se *se, uint32_t name)
     return number;
 }
 
+/* Initial contexts: the first of the lists of contexts. */
 void vd_sp_se_put_contexts(struct vd_sp_se *se)
 {
     const struct vd_sp_checked *c = se->c;
-    uint32_t lists = se->version >= VD_SE_INFINIBAND_VERSION ? 9 : 7;
 
     vd_sp_se_u32(se, c->sids.count);
     for (uint32_t i = 0; i < c->sids.count; i++) {
-        const struct vd_context *context = &c->sids.data[i].context;
-
         vd_sp_se_u32(se, sid_number(se, c->sids.data[i].name));
-        vd_sp_se_u32(se, context->user);
-        vd_sp_se_u32(se, context->role);
-        vd_sp_se_u32(se, context->type);
-        vd_sp_se_range(se, &context->low, &context->high);
+        vd_sp_se_context(se, &c->sids.data[i].context);
     }
-    /* File systems, ports, interfaces, nodes, …, and genfs behind the lists. */
-    for (uint32_t i = 1; i < lists + 1; i++)
-        vd_sp_se_u32(se, 0);
 }
 
 void vd_sp_se_put_range_transitions(struct vd_sp_se *se)

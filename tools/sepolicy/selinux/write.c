@@ -74,6 +74,14 @@ void vd_sp_se_range(struct vd_sp_se *se, const struct vd_mls_level *low,
         vd_sp_se_bitmap(se, high->cats, VD_MLS_CAT_WORDS, 0);
 }
 
+void vd_sp_se_context(struct vd_sp_se *se, const struct vd_context *context)
+{
+    vd_sp_se_u32(se, context->user);
+    vd_sp_se_u32(se, context->role);
+    vd_sp_se_u32(se, context->type);
+    vd_sp_se_range(se, &context->low, &context->high);
+}
+
 static void put_header(struct vd_sp_se *se)
 {
     const struct vd_sp *sp = se->c->sp;
@@ -125,13 +133,14 @@ static void put_type_attributes(struct vd_sp_se *se)
 static void put_all(struct vd_sp_se *se)
 {
     put_header(se);
-    vd_sp_se_bitmap(se, &se->policycaps, 1, 0);
+    vd_sp_se_bitmap(se, &se->c->policycaps, 1, 0);
     put_permissive(se);
     vd_sp_se_put_symbols(se);
     vd_sp_se_put_rules(se);
     vd_sp_se_put_role_rules(se);
     vd_sp_se_u32(se, 0); /* transitions by file name */
     vd_sp_se_put_contexts(se);
+    vd_sp_se_put_labels(se);
     vd_sp_se_put_range_transitions(se);
     put_type_attributes(se);
 }

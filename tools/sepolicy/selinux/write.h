@@ -50,7 +50,6 @@ struct vd_sp_se {
     struct vd_sp_image *image;
     struct vd_sp_checked *c;
     uint32_t version;
-    uint64_t policycaps; /* a bit for each capability */
     VD_SP_VEC(struct vd_sp_se_rule) rules;
     uint32_t *table, mask;      /* rows of rules + 1, by key and list */
     VD_SP_VEC(uint32_t) denies; /* rows of avs: the deny rules */
@@ -82,6 +81,7 @@ void vd_sp_se_put_constraints(struct vd_sp_se *se, uint32_t class, bool transiti
 void vd_sp_se_put_rules(struct vd_sp_se *se);
 void vd_sp_se_put_role_rules(struct vd_sp_se *se);
 void vd_sp_se_put_contexts(struct vd_sp_se *se);
+void vd_sp_se_put_labels(struct vd_sp_se *se);
 void vd_sp_se_put_range_transitions(struct vd_sp_se *se);
 
 /* Pieces: a number, bytes of a name without its length, bits `first`… as bits 0…, a range. */
@@ -92,6 +92,7 @@ VD_INLINE void vd_sp_se_u32(struct vd_sp_se *se, uint32_t value)
 void vd_sp_se_text(struct vd_sp_se *se, const char *text);
 void vd_sp_se_bitmap(struct vd_sp_se *se, const uint64_t *words, uint32_t count, uint32_t first);
 void vd_sp_se_level(struct vd_sp_se *se, const struct vd_mls_level *level);
+void vd_sp_se_context(struct vd_sp_se *se, const struct vd_context *context);
 void vd_sp_se_range(struct vd_sp_se *se, const struct vd_mls_level *low,
                     const struct vd_mls_level *high);
 

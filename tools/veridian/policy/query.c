@@ -4,6 +4,7 @@
 #include "core/mac/decide.h"
 #include "core/mac/transition.h"
 #include "lib/diagf.h"
+#include "tools/veridian/policy/query_label.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -150,9 +151,11 @@ enum vd_policy_answer vd_policy_query_words(const struct vd_policydb *db, char *
     const struct verb *verb = count == 0 ? NULL : verb_of(words, count, &first);
     bool yes;
 
+    if (count > 0 && strcmp(words[0], "label") == 0)
+        return vd_policy_query_label(db, words + 1, count - 1, out, diag);
     if (verb == NULL) {
         vd_diagf_hint(diag, "SCON TCON CLASS, or av, transition, change, member, valid, "
-                            "permissive or validatetrans and what it takes");
+                            "permissive, validatetrans or label and what it takes");
         (void)!vd_diagf(diag, VD_E_USAGE, "not a query");
         return unknown(out, "verb");
     }
