@@ -3,6 +3,7 @@
 its script before it starts, and what the guest said afterwards (tests/system/selinux)."""
 import os
 import re
+import shutil
 import subprocess
 
 import bootimage
@@ -59,6 +60,12 @@ class Machine:
         self.answers = [] # all that the engine said, to see that every kind came up
         self.names = 0
 
+    def missing(self, kernels):
+        """What this machine lacks for the test."""
+        paths = [self.veridian, self.guest, *(os.path.join(k, "vmlinuz") for k in kernels)]
+        return [p for p in paths if not os.path.exists(p)] + [
+            t for t in ("qemu-system-x86_64",) if not shutil.which(t)]
+
     def step(self, *words):
         self.script.append(" ".join(words))
 
@@ -94,6 +101,7 @@ class Machine:
     def set_bools(self, bools):
         for name, value in bools.items():
             self.step("bool", name, str(value))
+        self.step("commit")
 
     def engine(self, policy, questions, bools=None):
         options = [f"--bool={name}={value}" for name, value in (bools or {}).items()]

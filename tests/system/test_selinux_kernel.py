@@ -7,7 +7,6 @@ of the image; many policies in it, loaded one after the other. Prints TAP.
 
 VD_SELINUX_POLICIES, VD_SELINUX_QUESTIONS: random policies, and questions each."""
 import os
-import shutil
 import sys
 import tempfile
 
@@ -21,17 +20,11 @@ from tap import Tap  # noqa: E402
 KERNELS = [("primary", os.environ.get("VD_KERNEL_PRIMARY", ""))]
 
 
-def missing(machine):
-    paths = [machine.veridian, machine.guest, *(os.path.join(k, "vmlinuz") for _, k in KERNELS)]
-    return [p for p in paths if not os.path.exists(p)] + [
-        t for t in ("qemu-system-x86_64",) if not shutil.which(t)]
-
-
 def main():
     tap = Tap()
     with tempfile.TemporaryDirectory(prefix="veridian-selinux-") as work:
         machine = Machine(work)
-        lacking = missing(machine)
+        lacking = machine.missing([kernel for _, kernel in KERNELS])
         if lacking:
             print(f"1..0 # SKIP not on this machine: {', '.join(lacking)}")
             return 0

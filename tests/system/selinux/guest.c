@@ -134,9 +134,8 @@ static void set_bool(const char *name, const char *value)
 
     snprintf(path, sizeof(path), SELINUXFS "booleans/%s", name);
     int error = guest_write(path, value, 1);
-    if (error == 0)
-        error = guest_write(SELINUXFS "commit_pending_bools", "1", 1);
-    printf("@ bool %s %d\n", name, error);
+    if (error != 0)
+        printf("@ wrong bool %s: %s\n", name, strerror(error));
 }
 
 static void follow(char *const *words, uint32_t count)
@@ -151,6 +150,8 @@ static void follow(char *const *words, uint32_t count)
         dump(words[1]);
     else if (count == 3 && strcmp(words[0], "bool") == 0)
         set_bool(words[1], words[2]);
+    else if (count == 1 && strcmp(words[0], "commit") == 0)
+        printf("@ commit %d\n", guest_write(SELINUXFS "commit_pending_bools", "1", 1));
     else if (count == 2 && strcmp(words[0], "mark") == 0)
         printf("@ mark %s\n", words[1]);
     else if (count == 2 && strcmp(words[0], "unknown") == 0)
