@@ -171,7 +171,18 @@ def case_unknown(machine):
     name = machine.load(machine.selinux(source, "--handle-unknown", "reject"))
     made.append(("--handle-unknown reject: the kernel does not load a policy without its classes",
                  lambda said: "" if said.one("load", name) == str(EINVAL) else said.one("load", name)))
+    text = "".join(f"sid {name}\n" for name in INITIAL) + BUILT_IN
+    whole = machine.load(machine.selinux(machine.source(text), "--handle-unknown", "reject"))
+    made.append(("--handle-unknown reject: it loads one with the built-in classes", loaded(whole)))
     return made
+
+
+# A policy without classes of its own.
+BUILT_IN = """type kernel_t; permissive kernel_t;
+allow kernel_t kernel_t:file read;
+role r types kernel_t;
+user u roles r level s0 range s0;
+""" + "".join(f"sid {name} u:r:kernel_t:s0\n" for name in INITIAL)
 
 
 def follows(name, want):

@@ -64,6 +64,8 @@ class KernelPolicy(Policy):
 
     def text(self):
         end = "".join(f"sid {name} {self.kernel()}\n" for name in INITIAL[1:])
+        # Without it Linux 6.12 does not load a policy that has booleans.
+        end += f"genfscon selinuxfs / {self.kernel()}\n"
         text = super().text() + end
         self.computed = COMPUTED.findall(text)
         self.role_changes = ROLES.findall(text)

@@ -17,7 +17,8 @@ import selinux_cases  # noqa: E402
 from selinux_machine import Machine  # noqa: E402
 from tap import Tap  # noqa: E402
 
-KERNELS = [("primary", os.environ.get("VD_KERNEL_PRIMARY", ""))]
+KERNELS = [(name, os.environ.get(variable, "")) for name, variable in
+           (("primary", "VD_KERNEL_PRIMARY"), ("fallback", "VD_KERNEL_FALLBACK"))]
 
 
 def main():
