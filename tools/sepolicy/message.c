@@ -7,16 +7,8 @@
 
 #include "core/base/text.h"
 
-#define TEXT_SIZE       512u
-#define MAX_LINE_SHOWN  200u /* bytes of a source line in a message */
-#define MAX_MARK_NUMBER 100000000u
-
-struct position {
-    const char *file;
-    uint32_t line, column;
-    const char *text; /* the line's content */
-    size_t size;
-};
+#define TEXT_SIZE      512u
+#define MAX_LINE_SHOWN 200u /* bytes of a source line in a message */
 
 bool vd_sp_source_add(struct vd_sp_messages *messages, const struct vd_sepolicy_source *source,
                       bool builtin)
@@ -48,117 +40,35 @@ static struct vd_sp_source *find_source(struct vd_sp_messages *messages, uint32_
     return NULL;
 }
 
-struct mark {
-    uint32_t number;
-    const char *file; /* not terminated; NULL: the mark names none */
-    size_t file_size;
-};
-
-/* Reads `#line NUMBER ["FILE"]`; the line after it has that number. False: it is none. */
-static bool read_mark(const char *p, const char *end, struct mark *ret)
+bool vd_sp_find_line(struct vd_sp_messages *messages, uint32_t place, struct vd_sp_line *ret)
 {
-    const char *digits, *close;
+    const struct vd_sp_source *source = find_source(messages, place);
+    struct vd_sp_cursor *cursor = &messages->cursor;
+    uint32_t offset;
 
-    if (end - p < 7 || memcmp(p, "#line ", 6) != 0)
+    if (source == NULL || place > source->first + source->text.size)
         return false;
-    p += 6;
-    *ret = (struct mark){};
-    for (digits = p; p < end && *p >= '0' && *p <= '9' && ret->number < MAX_MARK_NUMBER; p++)
-        ret->number = ret->number * 10 + (uint32_t)(*p - '0');
-    if (p == digits)
-        return false;
-    while (p < end && *p == ' ')
-        p++;
-    if (p == end || *p != '"')
-        return true;
-    p++;
-    close = memchr(p, '"', (size_t)(end - p));
-    if (close != NULL && close > p) {
-        ret->file = p;
-        ret->file_size = (size_t)(close - p);
+    offset = place - source->first;
+    cursor->source = source;
+    if (cursor->first != source->first || cursor->offset > offset) {
+        cursor->first = source->first;
+        cursor->offset = cursor->line = cursor->file_size = 0;
     }
+    vd_sp_cursor_move(cursor, &messages->window, messages->arena, offset);
+    ret->file = cursor->file_size == 0 ? source->text.name : cursor->file;
+    ret->line = cursor->line + 1;
+    ret->column = offset - cursor->offset + 1;
     return true;
 }
 
-static void follow_mark(struct vd_sp_arena *arena, const char *p, const char *end,
-                        struct position *pos)
-{
-    struct mark mark;
-
-    if (!read_mark(p, end, &mark))
-        return;
-    pos->line = mark.number - 1;
-    if (mark.file != NULL)
-        pos->file = vd_sp_text(arena, "%.*s", (int)mark.file_size, mark.file);
-}
-
-bool vd_sp_cursor_move(struct vd_sp_messages *messages, struct vd_sp_cursor *cursor, uint32_t place)
-{
-    const struct vd_sp_source *source;
-    const char *place_at, *end;
-
-    if (place == 0 || place >= messages->end)
-        return false;
-    source = cursor->source == 0 ? NULL : &messages->sources.data[cursor->source - 1];
-    if (source == NULL || place > source->first + source->text.size) {
-        source = find_source(messages, place);
-        if (source == NULL)
-            return false;
-        *cursor = (struct vd_sp_cursor){.source = (uint32_t)(source - messages->sources.data) + 1,
-                                        .at = source->text.text,
-                                        .file = source->text.name,
-                                        .file_size = strlen(source->text.name),
-                                        .line = 1};
-    }
-    place_at = source->text.text + (place - source->first);
-    end = source->text.text + source->text.size;
-    for (;;) {
-        const char *p = cursor->at, *eol = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
-        struct mark mark;
-
-        if (eol == NULL || place_at <= eol)
-            return true;
-        if (*p == '#' && read_mark(p, eol, &mark)) {
-            cursor->line = mark.number - 1;
-            if (mark.file != NULL) {
-                cursor->file = mark.file;
-                cursor->file_size = mark.file_size;
-            }
-        }
-        cursor->line++;
-        cursor->at = eol + 1;
-    }
-}
-
-const char *vd_sp_place_source(struct vd_sp_messages *messages, uint32_t place,
-                               const char **ret_end)
+const char *vd_sp_place_source(struct vd_sp_messages *messages, uint32_t place, uint32_t *ret_size)
 {
     const struct vd_sp_source *source = find_source(messages, place);
 
-    *ret_end = source == NULL ? NULL : source->text.text + source->text.size;
-    return source == NULL ? NULL : source->text.text + (place - source->first);
-}
-
-static void find_position(struct vd_sp_arena *arena, const struct vd_sp_source *source,
-                          uint32_t place, struct position *pos)
-{
-    const char *p = source->text.text, *end = p + source->text.size;
-    const char *at = p + (place - source->first);
-
-    *pos = (struct position){.file = source->text.name, .line = 1};
-    for (;;) {
-        const char *eol = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
-
-        if (eol == NULL || at <= eol) {
-            pos->text = p;
-            pos->size = (size_t)((eol == NULL ? end : eol) - p);
-            pos->column = (uint32_t)(at - p) + 1;
-            return;
-        }
-        follow_mark(arena, p, eol, pos);
-        pos->line++;
-        p = eol + 1;
-    }
+    if (source == NULL || place > source->first + source->text.size)
+        return NULL;
+    return vd_sp_window_at(&messages->window, messages->arena, &source->text, place - source->first,
+                           ret_size);
 }
 
 const char *vd_sp_text(struct vd_sp_arena *arena, const char *format, ...)
@@ -179,13 +89,11 @@ const char *vd_sp_text(struct vd_sp_arena *arena, const char *format, ...)
 
 const char *vd_sp_place_text(struct vd_sp_messages *messages, uint32_t place)
 {
-    const struct vd_sp_source *source = find_source(messages, place);
-    struct position pos;
+    struct vd_sp_line line;
 
-    if (source == NULL)
+    if (!vd_sp_find_line(messages, place, &line))
         return "the compiler's own text";
-    find_position(messages->arena, source, place, &pos);
-    return vd_sp_text(messages->arena, "%s:%u:%u", pos.file, pos.line, pos.column);
+    return vd_sp_text(messages->arena, "%s:%u:%u", line.file, line.line, line.column);
 }
 
 /* True if the message is to be shown; counts it. */
@@ -243,12 +151,21 @@ struct subject {
     const char *hint;
 };
 
+/* The bytes of the first line of a text. */
+static uint32_t line_size(const char *text, uint32_t size)
+{
+    const char *eol = memchr(text, '\n', size);
+
+    return eol == NULL ? size : (uint32_t)(eol - text);
+}
+
 static void show(struct vd_sp_messages *messages, const struct subject *subject, const char *format,
                  va_list args)
 {
     struct vd_sp_source *source = find_source(messages, subject->place);
+    struct vd_sepolicy_message message = {.level = subject->level, .hint = subject->hint};
     char buf[TEXT_SIZE];
-    struct position pos = {};
+    struct vd_sp_line line;
 
     if (messages->mute)
         return;
@@ -257,18 +174,16 @@ static void show(struct vd_sp_messages *messages, const struct subject *subject,
         return;
     }
     (void)vsnprintf(buf, sizeof(buf), format, args);
-    if (source != NULL)
-        find_position(messages->arena, source, subject->place, &pos);
-    messages->options->message(messages->options->message_arg, &(struct vd_sepolicy_message){
-                                                                   .level = subject->level,
-                                                                   .file = pos.file,
-                                                                   .line = pos.line,
-                                                                   .column = pos.column,
-                                                                   .text = buf,
-                                                                   .source = pos.text,
-                                                                   .source_size = pos.size,
-                                                                   .hint = subject->hint,
-                                                               });
+    message.text = buf;
+    if (vd_sp_find_line(messages, subject->place, &line)) {
+        message.file = line.file;
+        message.line = line.line;
+        message.column = line.column;
+        message.source =
+            vd_sp_place_source(messages, subject->place - (line.column - 1), &message.source_size);
+        message.source_size = line_size(message.source, message.source_size);
+    }
+    messages->options->message(messages->options->message_arg, &message);
 }
 
 void vd_sp_error(struct vd_sp_messages *messages, uint32_t place, const char *format, ...)

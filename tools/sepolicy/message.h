@@ -9,15 +9,7 @@
 #ifndef VD_TOOLS_SEPOLICY_MESSAGE_H
 #define VD_TOOLS_SEPOLICY_MESSAGE_H
 
-#include "tools/sepolicy/memory.h"
-#include "tools/sepolicy/sepolicy.h"
-
-struct vd_sp_source {
-    struct vd_sepolicy_source text;
-    uint32_t first; /* place of its first byte */
-    uint32_t errors, warnings;
-    bool builtin; /* part of the compiler, not given by the caller */
-};
+#include "tools/sepolicy/source.h"
 
 struct vd_sp_messages {
     struct vd_sp_arena *arena;                 /* borrowed */
@@ -25,7 +17,9 @@ struct vd_sp_messages {
     VD_SP_VEC(struct vd_sp_source) sources;
     uint32_t end; /* place after the last source */
     uint32_t errors, warnings;
-    bool mute; /* nothing is reported or counted */
+    bool mute;                  /* nothing is reported or counted */
+    struct vd_sp_window window; /* for the lines that messages show */
+    struct vd_sp_cursor cursor; /* at the line found last */
 };
 
 /* Adds a source; false if all together exceed VD_SEPOLICY_MAX_SOURCE. */
@@ -49,26 +43,21 @@ void vd_sp_messages_end(struct vd_sp_messages *messages);
 /* "FILE:LINE:COL" of a place, in the arena. */
 const char *vd_sp_place_text(struct vd_sp_messages *messages, uint32_t place);
 
-/* Where a walk through the sources stands; empty at the start. */
-struct vd_sp_cursor {
-    uint32_t source; /* index of the source + 1 */
-    const char *at;  /* start of the line */
-    const char *file;
-    size_t file_size;
-    uint32_t line;
+/* A line of the sources, #line marks followed. */
+struct vd_sp_line {
+    const char *file; /* terminated; borrowed until the next call */
+    uint32_t line;    /* 1-based */
+    uint32_t column;  /* of the place, 1-based, in bytes */
 };
 
 /*
- * Moves to the line of `place`, which must not lie before that of the last call;
- * #line marks are followed. False: there is no such place. Cost of all calls
- * together: one pass over the sources.
+ * The line of a place. False: there is no such place. Calls in the order of the places
+ * cost one pass over the sources together.
  */
-bool vd_sp_cursor_move(struct vd_sp_messages *messages, struct vd_sp_cursor *cursor,
-                       uint32_t place);
+bool vd_sp_find_line(struct vd_sp_messages *messages, uint32_t place, struct vd_sp_line *ret);
 
-/* The source text from a place on; both NULL if there is no such place. */
-const char *vd_sp_place_source(struct vd_sp_messages *messages, uint32_t place,
-                               const char **ret_end);
+/* The source text from a place on, at least VD_SP_LOOKAHEAD bytes of it; NULL: no such place. */
+const char *vd_sp_place_source(struct vd_sp_messages *messages, uint32_t place, uint32_t *ret_size);
 
 /* A printf-style text in the arena. */
 const char *vd_sp_text(struct vd_sp_arena *arena, const char *format, ...) VD_PRINTF(2, 3);

@@ -25,11 +25,17 @@
 #define VD_SEPOLICY_MAX_SOURCE   (512u << 20)      /* bytes of all sources together */
 #define VD_SEPOLICY_MEMORY       ((size_t)4 << 30) /* default limit of the arena */
 
-/* One source text; `text` is borrowed and need not be terminated. */
+/* One source text, in memory or read in pieces; all of it is borrowed. */
 struct vd_sepolicy_source {
     const char *name; /* as messages show it */
-    const char *text;
+    const char *text; /* need not be terminated; not used if there is `read` */
     size_t size;
+    /*
+     * NULL: the text is in memory. Else: fills `buf` with `size` bytes from `offset` on, all
+     * inside the text; false: they cannot be read, which ends the compilation.
+     */
+    bool (*read)(void *arg, size_t offset, char *buf, size_t size);
+    void *read_arg; /* not NULL, and another one for each source */
 };
 
 enum vd_sepolicy_mls { VD_SEPOLICY_MLS_AUTO, VD_SEPOLICY_MLS_YES, VD_SEPOLICY_MLS_NO };
@@ -58,7 +64,7 @@ struct vd_sepolicy_message {
     uint32_t column;  /* 1-based, in bytes */
     const char *text;
     const char *source; /* the source line, not terminated; NULL: none */
-    size_t source_size;
+    uint32_t source_size;
     const char *hint; /* NULL: no advice */
 };
 
@@ -83,7 +89,8 @@ struct vd_sepolicy_result {
  * Compiles `count` sources, read as one text in that order. VD_OK fills `ret`;
  * VD_E_USAGE: no source, or a version of SELinux's format that cannot be written;
  * VD_E_INVALID: there were errors, given to `options->message`; VD_E_LIMIT
- * or VD_E_NO_MEMORY: the arena's limit or the machine's memory is used up.
+ * or VD_E_NO_MEMORY: the arena's limit or the machine's memory is used up; VD_E_IO: a
+ * source could not be read.
  */
 vd_status vd_sepolicy_compile(const struct vd_sepolicy_source *sources, size_t count,
                               const struct vd_sepolicy_options *options,

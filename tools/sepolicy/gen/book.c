@@ -38,17 +38,17 @@ static uint32_t file_row(struct vd_sp_book *book, const char *file, size_t size)
 }
 
 /* Works out the row's place and adds it to the rules; rows come in the order of their places. */
-static void add(struct vd_sp_book *book, struct vd_sp_cursor *cursor,
-                const struct vd_sp_book_row *row)
+static void add(struct vd_sp_book *book, const struct vd_sp_book_row *row)
 {
     struct vd_sp *sp = book->image->c->sp;
     struct vd_rule *rule = VD_SP_PUSH(&sp->arena, &book->rules);
+    struct vd_sp_line line;
 
     *rule = row->rule;
-    if (!vd_sp_cursor_move(&sp->messages, cursor, row->place))
+    if (!vd_sp_find_line(&sp->messages, row->place, &line))
         return;
-    rule->file = file_row(book, cursor->file, cursor->file_size);
-    rule->line = cursor->line == 0 ? 1 : cursor->line;
+    rule->file = file_row(book, line.file, strlen(line.file));
+    rule->line = line.line;
 }
 
 /* The two lists as one, by place. */
@@ -56,14 +56,13 @@ static void merge(struct vd_sp_book *book)
 {
     const struct vd_sp_book_row *a = book->avs.list.data, *b = book->others.list.data;
     uint32_t a_left = book->avs.list.count, b_left = book->others.list.count;
-    struct vd_sp_cursor cursor = {};
 
     while (a_left > 0 || b_left > 0) {
         if (b_left == 0 || (a_left > 0 && a->place < b->place)) {
-            add(book, &cursor, a++);
+            add(book, a++);
             a_left--;
         } else {
-            add(book, &cursor, b++);
+            add(book, b++);
             b_left--;
         }
     }

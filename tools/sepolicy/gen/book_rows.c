@@ -338,7 +338,9 @@ static uint32_t find_constraint(const struct vd_sp *sp, uint32_t first)
 static uint32_t statement_text(struct vd_sp_book *book, uint32_t place)
 {
     char text[VD_RULEBOOK_MAX_TEXT];
-    const char *end, *p = vd_sp_place_source(&book->image->c->sp->messages, place, &end);
+    uint32_t length = 0;
+    const char *p = vd_sp_place_source(&book->image->c->sp->messages, place, &length);
+    const char *end = p + length;
     size_t size = 0;
     bool blank = false;
 

@@ -18,14 +18,36 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
 }
 
+/* Brings the text from a place of the current source on into sight. */
+static void look_at(struct vd_sp_lexer *lexer, uint32_t place)
+{
+    const struct vd_sp_source *source = &lexer->messages->sources.data[lexer->source];
+    uint32_t size;
+
+    lexer->start = vd_sp_window_at(&lexer->window, lexer->messages->arena, &source->text,
+                                   place - source->first, &size);
+    lexer->at = lexer->start;
+    lexer->end = lexer->start + size;
+    lexer->first = place;
+}
+
+static uint32_t place_of(const struct vd_sp_lexer *lexer, const char *p)
+{
+    return lexer->first + (uint32_t)(p - lexer->start);
+}
+
+/* Bytes of the current source from the piece's end on. */
+static uint32_t out_of_sight(const struct vd_sp_lexer *lexer)
+{
+    const struct vd_sp_source *source = &lexer->messages->sources.data[lexer->source];
+
+    return source->first + (uint32_t)source->text.size - place_of(lexer, lexer->end);
+}
+
 static void enter_source(struct vd_sp_lexer *lexer, uint32_t index)
 {
-    const struct vd_sp_source *source = &lexer->messages->sources.data[index];
-
     lexer->source = index;
-    lexer->start = lexer->at = source->text.text;
-    lexer->end = source->text.text + source->text.size;
-    lexer->first = source->first;
+    look_at(lexer, lexer->messages->sources.data[index].first);
 }
 
 void vd_sp_lexer_init(struct vd_sp_lexer *lexer, struct vd_sp_messages *messages,
@@ -38,35 +60,46 @@ void vd_sp_lexer_init(struct vd_sp_lexer *lexer, struct vd_sp_messages *messages
 void vd_sp_lexer_init_at(struct vd_sp_lexer *lexer, struct vd_sp_messages *messages,
                          struct vd_sp_names *names, uint32_t place)
 {
-    uint32_t source = messages->sources.count - 1;
+    uint32_t last = messages->sources.count - 1;
 
-    while (source > 0 && messages->sources.data[source].first > place)
-        source--;
-    vd_sp_lexer_init(lexer, messages, names, source, messages->sources.count - 1);
-    lexer->at += place - lexer->first;
+    *lexer =
+        (struct vd_sp_lexer){.messages = messages, .names = names, .source = last, .last = last};
+    while (lexer->source > 0 && messages->sources.data[lexer->source].first > place)
+        lexer->source--;
+    look_at(lexer, place);
 }
 
-static uint32_t place_of(const struct vd_sp_lexer *lexer, const char *p)
+/* True once `at`, at the piece's end, has the next piece before it; false at the text's end. */
+static bool next_piece(struct vd_sp_lexer *lexer)
 {
-    return lexer->first + (uint32_t)(p - lexer->start);
+    if (out_of_sight(lexer) == 0)
+        return false;
+    look_at(lexer, place_of(lexer, lexer->at));
+    return true;
+}
+
+static void skip_comment(struct vd_sp_lexer *lexer)
+{
+    do {
+        const char *eol = memchr(lexer->at, '\n', (size_t)(lexer->end - lexer->at));
+
+        lexer->at = eol == NULL ? lexer->end : eol;
+    } while (lexer->at == lexer->end && next_piece(lexer));
 }
 
 static void skip_in_source(struct vd_sp_lexer *lexer)
 {
-    const char *p = lexer->at, *end = lexer->end;
-
     for (;;) {
+        const char *p = lexer->at, *end = lexer->end;
+
         while (p < end && is_blank(*p))
             p++;
-        if (p == end || *p != '#')
-            break;
-        p = memchr(p, '\n', (size_t)(end - p));
-        if (p == NULL) {
-            p = end;
-            break;
-        }
+        lexer->at = p;
+        if (p < end && *p == '#')
+            skip_comment(lexer);
+        else if (p < end || !next_piece(lexer))
+            return;
     }
-    lexer->at = p;
 }
 
 /* Skips to the next token, into the next source if there is none in this one. */
@@ -77,6 +110,8 @@ static void skip_blanks(struct vd_sp_lexer *lexer)
         enter_source(lexer, lexer->source + 1);
         skip_in_source(lexer);
     }
+    if (lexer->end - lexer->at < (ptrdiff_t)VD_SP_LOOKAHEAD && out_of_sight(lexer) > 0)
+        look_at(lexer, place_of(lexer, lexer->at));
 }
 
 static void lex_name(struct vd_sp_lexer *lexer, struct vd_sp_token *ret)

@@ -36,7 +36,8 @@ struct vd_sp_lexer {
     struct vd_sp_messages *messages; /* borrowed */
     struct vd_sp_names *names;       /* borrowed */
     uint32_t source, last;           /* indexes: being read, the last to read */
-    const char *start, *at, *end;    /* in its text */
+    struct vd_sp_window window;      /* the piece of it that is in sight */
+    const char *start, *at, *end;    /* in that piece */
     uint32_t first;                  /* place of `start` */
 };
 

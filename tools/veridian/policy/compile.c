@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tools/veridian/policy/compile.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/policydb/policydb.h"
 #include "lib/diagf.h"
@@ -11,6 +15,7 @@
 
 #define MAX_FILES   4096u
 #define MESSAGE_MAX 4096u
+#define STREAM_FROM (1 << 20) /* bytes: larger files are not held in memory */
 
 struct compile_args {
     const char *out;
@@ -52,33 +57,82 @@ static void print_message(void *arg, const struct vd_sepolicy_message *message)
     (void)fputs(text, stderr);
 }
 
+/* A source: a small one, or what is no regular file, in memory; a large one read when wanted. */
+struct input {
+    struct vd_bytes bytes;
+    int fd; /* -1: it is in memory */
+};
+
 struct inputs {
-    struct vd_bytes *bytes;
+    struct input *list;
     struct vd_sepolicy_source *sources;
     uint32_t count;
 };
 
 static void inputs_done(struct inputs *inputs)
 {
-    for (uint32_t i = 0; inputs->bytes != NULL && i < inputs->count; i++)
-        vd_bytes_free(&inputs->bytes[i]);
-    free(inputs->bytes);
+    for (uint32_t i = 0; i < inputs->count; i++) {
+        vd_bytes_free(&inputs->list[i].bytes);
+        vd_fd_close(&inputs->list[i].fd);
+    }
+    free(inputs->list);
     free(inputs->sources);
+}
+
+/* Short files and files that shrink while they are read give false. */
+static bool read_input(void *arg, size_t offset, char *buf, size_t size)
+{
+    const struct input *input = arg;
+
+    while (size > 0) {
+        ssize_t n = pread(input->fd, buf, size, (off_t)offset);
+
+        if (n <= 0 && !(n < 0 && errno == EINTR))
+            return false;
+        if (n > 0) {
+            buf += n;
+            offset += (size_t)n;
+            size -= (size_t)n;
+        }
+    }
+    return true;
+}
+
+static vd_status input_load(struct input *input, const char *path,
+                            struct vd_sepolicy_source *source, struct vd_diag *diag)
+{
+    struct stat st;
+
+    *source = (struct vd_sepolicy_source){.name = path};
+    input->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (input->fd >= 0 && fstat(input->fd, &st) == 0 && S_ISREG(st.st_mode) &&
+        st.st_size > STREAM_FROM && st.st_size <= (off_t)VD_SEPOLICY_MAX_SOURCE) {
+        source->size = (size_t)st.st_size;
+        source->read = read_input;
+        source->read_arg = input;
+        return VD_OK;
+    }
+    if (input->fd < 0)
+        return vd_file_load(path, VD_SEPOLICY_MAX_SOURCE, &input->bytes, diag); /* says why */
+    VD_TRY(vd_file_load_fd(input->fd, path, VD_SEPOLICY_MAX_SOURCE, &input->bytes, diag));
+    vd_fd_close(&input->fd);
+    source->text = (const char *)input->bytes.data;
+    source->size = input->bytes.size;
+    return VD_OK;
 }
 
 static vd_status inputs_load(struct inputs *inputs, uint32_t count, char **paths,
                              struct vd_diag *diag)
 {
-    inputs->bytes = calloc(count, sizeof(*inputs->bytes));
+    inputs->list = calloc(count, sizeof(*inputs->list));
     inputs->sources = calloc(count, sizeof(*inputs->sources));
-    inputs->count = count;
-    if (inputs->bytes == NULL || inputs->sources == NULL)
+    if (inputs->list == NULL || inputs->sources == NULL)
         return vd_diag_fail(diag, VD_E_NO_MEMORY, "out of memory");
-    for (uint32_t i = 0; i < count; i++) {
-        VD_TRY(vd_file_load(paths[i], VD_SEPOLICY_MAX_SOURCE, &inputs->bytes[i], diag));
-        inputs->sources[i] = (struct vd_sepolicy_source){
-            .name = paths[i], .text = (char *)inputs->bytes[i].data, .size = inputs->bytes[i].size};
-    }
+    for (uint32_t i = 0; i < count; i++)
+        inputs->list[i].fd = -1;
+    inputs->count = count;
+    for (uint32_t i = 0; i < count; i++)
+        VD_TRY(input_load(&inputs->list[i], paths[i], &inputs->sources[i], diag));
     return VD_OK;
 }
 
@@ -143,6 +197,8 @@ static vd_status compile_to(const struct compile_args *args, const struct inputs
 
     if (status == VD_E_INVALID)
         return vd_diag_fail(diag, status, "the policy has errors; nothing was written");
+    if (status == VD_E_IO)
+        return vd_diag_fail(diag, status, "a source cannot be read, or changes while it is read");
     if (status != VD_OK)
         return vd_diag_fail(diag, status,
                             "the policy is too large for this machine's memory "

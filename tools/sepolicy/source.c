@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "tools/sepolicy/source.h"
+
+#define MAX_MARK_NUMBER 100000000u
+
+const char *vd_sp_window_at(struct vd_sp_window *window, struct vd_sp_arena *arena,
+                            const struct vd_sepolicy_source *text, uint32_t offset,
+                            uint32_t *ret_size)
+{
+    uint32_t left = (uint32_t)text->size - offset;
+    uint32_t wanted = left < VD_SP_LOOKAHEAD ? left : VD_SP_LOOKAHEAD;
+    bool held = window->owner == text->read_arg && offset >= window->offset &&
+                (uint64_t)offset + wanted <= (uint64_t)window->offset + window->size;
+
+    if (text->read == NULL) {
+        *ret_size = left;
+        return text->text + offset;
+    }
+    if (!held) {
+        if (window->buf == NULL)
+            window->buf = vd_sp_alloc(arena, VD_SP_WINDOW);
+        window->owner = NULL;
+        window->offset = offset;
+        window->size = left < VD_SP_WINDOW ? left : VD_SP_WINDOW;
+        if (!text->read(text->read_arg, offset, window->buf, window->size))
+            vd_sp_escape(arena, VD_E_IO);
+        window->owner = text->read_arg;
+    }
+    *ret_size = window->offset + window->size - offset;
+    return window->buf + (offset - window->offset);
+}
+
+/* Follows `#line NUMBER ["FILE"]` at p: the line after it has that number. */
+static void follow_mark(struct vd_sp_cursor *cursor, const char *p, const char *end)
+{
+    uint32_t number = 0;
+    const char *digits, *close;
+    size_t size;
+
+    if (end - p < 7 || memcmp(p, "#line ", 6) != 0)
+        return;
+    p += 6;
+    for (digits = p; p < end && *p >= '0' && *p <= '9' && number < MAX_MARK_NUMBER; p++)
+        number = number * 10 + (uint32_t)(*p - '0');
+    if (p == digits)
+        return;
+    cursor->line = number - 2; /* of the mark itself, less one; the move adds it again */
+    while (p < end && *p == ' ')
+        p++;
+    if (p == end || *p != '"')
+        return;
+    p++;
+    close = memchr(p, '"', (size_t)(end - p));
+    size = close == NULL ? 0 : (size_t)(close - p);
+    if (size == 0)
+        return;
+    cursor->file_size = size < VD_SP_MAX_FILE ? (uint32_t)size : VD_SP_MAX_FILE - 1;
+    memcpy(cursor->file, p, cursor->file_size);
+    cursor->file[cursor->file_size] = '\0';
+}
+
+/* The offset behind the line that begins at `offset`; the text's size + 1 if it is the last. */
+static uint32_t line_end(struct vd_sp_window *window, struct vd_sp_arena *arena,
+                         const struct vd_sepolicy_source *text, uint32_t offset)
+{
+    while (offset < text->size) {
+        uint32_t size;
+        const char *p = vd_sp_window_at(window, arena, text, offset, &size);
+        const char *eol = memchr(p, '\n', size);
+
+        if (eol != NULL)
+            return offset + (uint32_t)(eol - p) + 1;
+        offset += size;
+    }
+    return (uint32_t)text->size + 1;
+}
+
+void vd_sp_cursor_move(struct vd_sp_cursor *cursor, struct vd_sp_window *window,
+                       struct vd_sp_arena *arena, uint32_t offset)
+{
+    const struct vd_sepolicy_source *text = &cursor->source->text;
+
+    for (;;) {
+        uint32_t next, size;
+        const char *p = vd_sp_window_at(window, arena, text, cursor->offset, &size);
+        const char *eol = memchr(p, '\n', size);
+
+        next = eol != NULL ? cursor->offset + (uint32_t)(eol - p) + 1
+                           : line_end(window, arena, text, cursor->offset);
+        if (offset < next || next > text->size)
+            return;
+        if (eol != NULL && *p == '#')
+            follow_mark(cursor, p, eol);
+        cursor->line++;
+        cursor->offset = next;
+    }
+}
