@@ -34,6 +34,71 @@ VD_INLINE uint32_t vd_transition_find(const struct vd_policydb *db, uint32_t kin
     return value;
 }
 
+/* A new file's name: 1 to 255 bytes, not terminated. */
+struct vd_file_name {
+    const char *text;
+    size_t len;
+};
+
+/* The rows of the slot for (class, target, name); NULL if there is none. */
+VD_INLINE const struct vd_pdb_named *vd_transition_slot(const struct vd_policydb *db,
+                                                        uint32_t target, uint32_t class,
+                                                        const struct vd_file_name *name)
+{
+    const struct vd_pdb_header *head = vd_pdb_head(db);
+    uint32_t buckets = head == NULL ? 0 : head->sections[VD_PDB_NAMED].count / VD_PDB_BUCKET_SLOTS;
+    uint32_t hash = 0, first;
+
+    for (size_t i = 0; i < name->len; i++)
+        hash = vd_pdb_named_hash(hash, (uint8_t)name->text[i]);
+    first = vd_pdb_named_bucket(class, target, hash, buckets) * VD_PDB_BUCKET_SLOTS;
+    for (uint32_t i = 0; buckets != 0 && i < VD_PDB_BUCKET_SLOTS; i++) {
+        const struct vd_pdb_named *slot =
+            vd_pdb_row(db, VD_PDB_NAMED, first + i, sizeof(struct vd_pdb_named));
+        size_t same = 0;
+
+        if (slot == NULL || slot->name == 0)
+            return NULL;
+        if (slot->class != class || slot->target != target)
+            continue;
+        for (; same <= name->len; same++) {
+            const uint8_t *byte =
+                vd_pdb_row(db, VD_PDB_FILE_NAMES, slot->name + (uint32_t)same, sizeof(*byte));
+
+            if (byte == NULL || *byte != (same < name->len ? (uint8_t)name->text[same] : 0))
+                break;
+        }
+        if (same > name->len)
+            return slot;
+    }
+    return NULL;
+}
+
+/*
+ * The type of a new file of that name; 0 if no rule names it. Cost: one bit for
+ * a target without such rules, else one bucket and the slot's rows.
+ */
+VD_INLINE uint32_t vd_transition_by_name(const struct vd_policydb *db, uint32_t source,
+                                         uint32_t target, uint32_t class,
+                                         const struct vd_file_name *name)
+{
+    const uint64_t *word = vd_pdb_row(db, VD_PDB_NAMED_TARGETS, target / 64, sizeof(*word));
+    const struct vd_pdb_named *slot;
+
+    if (word == NULL || (*word >> (target % 64) & 1) == 0 || name->len == 0 ||
+        name->len > VD_PDB_MAX_NAME)
+        return 0;
+    slot = vd_transition_slot(db, target, class, name);
+    for (uint32_t i = 0; slot != NULL && i < slot->row_count && i < VD_PDB_MAX_NAMED; i++) {
+        const struct vd_pdb_named_row *row =
+            vd_pdb_row(db, VD_PDB_NAMED_ROWS, slot->row_first + i, sizeof(*row));
+
+        if (row != NULL && vd_pdb_bit(db, row->sources, source))
+            return row->type;
+    }
+    return 0;
+}
+
 /* Level `row` of the pool; NULL if there is none. */
 VD_INLINE const struct vd_mls_level *vd_transition_level(const struct vd_policydb *db, uint32_t row)
 {
@@ -122,16 +187,30 @@ VD_INLINE bool vd_transition_default_range(uint32_t flags, const struct vd_conte
     }
 }
 
-/* The new context's range. Source: libsepol, mls_compute_sid; sockets as the kernel's. */
+/*
+ * What is asked for. `creators` are the flags of the classes whose new objects
+ * are as their creator: SELinux's kernel counts sockets among them, libsepol
+ * only processes.
+ */
+struct vd_making {
+    uint32_t class;
+    uint32_t kind;     /* enum vd_pdb_trans_kind: type, member or change */
+    uint32_t creators; /* VD_MAKING_… */
+    uint32_t named;    /* the type that a rule by file name gives; 0: none */
+};
+
+#define VD_MAKING_KERNEL   (VD_PDB_CLASS_PROCESS | VD_PDB_CLASS_SOCKET)
+#define VD_MAKING_LIBSEPOL VD_PDB_CLASS_PROCESS
+
+/* The new context's range. Source: libsepol, mls_compute_sid. */
 VD_INLINE void vd_transition_range(const struct vd_policydb *db, const struct vd_context *source,
-                                   const struct vd_context *target, uint32_t class, uint32_t kind,
+                                   const struct vd_context *target, const struct vd_making *making,
                                    uint32_t flags, struct vd_context *ret)
 {
-    bool creator = (flags & (VD_PDB_CLASS_PROCESS | VD_PDB_CLASS_SOCKET)) != 0;
-
-    if (kind == VD_TRANS_TYPE) {
+    if (making->kind == VD_TRANS_TYPE) {
         /* Row 0 is an ordinary row: the rule holds the row's number plus one. */
-        uint32_t rule = vd_transition_find(db, VD_TRANS_RANGE, source->type, target->type, class);
+        uint32_t rule =
+            vd_transition_find(db, VD_TRANS_RANGE, source->type, target->type, making->class);
         const struct vd_pdb_range *range =
             rule == 0 ? NULL : vd_pdb_row(db, VD_PDB_RANGES, rule - 1, sizeof(*range));
         const struct vd_mls_level *low = range == NULL ? NULL : vd_transition_level(db, range->low);
@@ -146,7 +225,7 @@ VD_INLINE void vd_transition_range(const struct vd_policydb *db, const struct vd
             return;
     }
     ret->low = source->low;
-    if (creator && kind != VD_TRANS_MEMBER)
+    if ((flags & making->creators) != 0 && making->kind != VD_TRANS_MEMBER)
         ret->high = source->high;
     else
         ret->high = source->low;
@@ -163,16 +242,18 @@ VD_INLINE uint32_t vd_transition_default(uint32_t choice, uint32_t source, uint3
 
 /* User, role and type of the new context. */
 VD_INLINE void vd_transition_names(const struct vd_policydb *db, const struct vd_context *source,
-                                   const struct vd_context *target, uint32_t class, uint32_t kind,
+                                   const struct vd_context *target, const struct vd_making *making,
                                    uint32_t flags, struct vd_context *ret)
 {
-    bool creator = (flags & (VD_PDB_CLASS_PROCESS | VD_PDB_CLASS_SOCKET)) != 0;
-    uint32_t type = vd_transition_find(db, kind, source->type, target->type, class);
-    uint32_t role = kind != VD_TRANS_TYPE
-                        ? 0
-                        : vd_transition_find(db, VD_TRANS_ROLE, source->role, target->type, class);
+    bool creator = (flags & making->creators) != 0;
+    uint32_t type = making->named;
+    uint32_t role = 0;
 
-    if (kind == VD_TRANS_MEMBER)
+    if (type == 0)
+        type = vd_transition_find(db, making->kind, source->type, target->type, making->class);
+    if (making->kind == VD_TRANS_TYPE)
+        role = vd_transition_find(db, VD_TRANS_ROLE, source->role, target->type, making->class);
+    if (making->kind == VD_TRANS_MEMBER)
         ret->user = target->user;
     else
         ret->user = vd_transition_default(flags >> VD_PDB_CLASS_USER_SHIFT & 3, source->user,
@@ -188,24 +269,25 @@ VD_INLINE void vd_transition_names(const struct vd_policydb *db, const struct vd
 }
 
 /*
- * The body of vd_mac_transition, for the host and for BPF. `ret` is another
- * object than `source` and `target`; on failure it is all zero, which is no
- * valid context. VD_E_RANGE: a class or context that the policy does not have.
+ * The body of vd_mac_transition and vd_mac_create, for the host and for BPF.
+ * `ret` is another object than `source` and `target`; on failure it is all zero,
+ * which is no valid context. VD_E_RANGE: a class or context that the policy
+ * does not have.
  */
 VD_INLINE vd_status vd_transition(const struct vd_policydb *db, const struct vd_context *source,
-                                  const struct vd_context *target, uint32_t class, uint32_t kind,
+                                  const struct vd_context *target, const struct vd_making *making,
                                   struct vd_context *ret)
 {
     const struct vd_pdb_header *head = vd_pdb_head(db);
-    const struct vd_pdb_class *row = vd_pdb_row(db, VD_PDB_CLASSES, class, sizeof(*row));
+    const struct vd_pdb_class *row = vd_pdb_row(db, VD_PDB_CLASSES, making->class, sizeof(*row));
 
     *ret = (struct vd_context){};
-    if (head == NULL || row == NULL || class == 0 || kind < VD_TRANS_TYPE ||
-        kind > VD_TRANS_CHANGE || source->type == 0 || source->type >= head->types ||
+    if (head == NULL || row == NULL || making->class == 0 || making->kind < VD_TRANS_TYPE ||
+        making->kind > VD_TRANS_CHANGE || source->type == 0 || source->type >= head->types ||
         target->type == 0 || target->type >= head->types)
         return VD_E_RANGE;
-    vd_transition_names(db, source, target, class, kind, row->flags, ret);
-    vd_transition_range(db, source, target, class, kind, row->flags, ret);
+    vd_transition_names(db, source, target, making, row->flags, ret);
+    vd_transition_range(db, source, target, making, row->flags, ret);
     if (!vd_context_valid(db, ret)) {
         *ret = (struct vd_context){};
         return VD_E_INVALID;
@@ -215,13 +297,26 @@ VD_INLINE vd_status vd_transition(const struct vd_policydb *db, const struct vd_
 
 #ifndef __VMLINUX_H__
 /*
- * VD_OK and the new context; VD_E_INVALID if the rules give a context that the
- * policy does not allow (role not for the user, type not for the role, range
- * outside the clearance); VD_E_RANGE for an unknown class or context.
+ * VD_OK and the new context, as libsepol answers (sepol_compute_sid);
+ * VD_E_INVALID if the rules give a context that the policy does not allow (role
+ * not for the user, type not for the role, range outside the clearance);
+ * VD_E_RANGE for an unknown class or context.
  */
 vd_status vd_mac_transition(const struct vd_policydb *db, const struct vd_context *source,
                             const struct vd_context *target, uint32_t class, uint32_t kind,
                             struct vd_context *ret);
+
+/*
+ * The same for what `making` says, where libsepol's rule, the kernel's (which
+ * enforcement uses: security_transition_sid) and a new file's name meet.
+ */
+vd_status vd_mac_create(const struct vd_policydb *db, const struct vd_context *source,
+                        const struct vd_context *target, const struct vd_making *making,
+                        struct vd_context *ret);
+
+/* vd_transition_by_name as a function: a type for vd_making, or 0. */
+uint32_t vd_mac_named_type(const struct vd_policydb *db, uint32_t source, uint32_t target,
+                           uint32_t class, const struct vd_file_name *name);
 
 /* True if the policy allows this combination of user, role, type and range. */
 bool vd_mac_context_valid(const struct vd_policydb *db, const struct vd_context *context);

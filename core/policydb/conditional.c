@@ -65,6 +65,42 @@ bool vd_policydb_condition(const struct vd_policydb *db, const struct vd_pdb_con
     return bools != NULL && evaluate(nodes, count, bools);
 }
 
+/* Slots with conditional rules answer what the last one in force says, else nothing. */
+static void recompute_transitions(void *blob)
+{
+    const struct vd_pdb_header *head = blob;
+    const struct vd_pdb_cond_trans *rules = rows(blob, VD_PDB_COND_TRANS);
+    const struct vd_pdb_cond_node *nodes = rows(blob, VD_PDB_COND_NODES);
+    const struct vd_pdb_bool *bools = rows(blob, VD_PDB_BOOLS);
+    struct vd_pdb_slot *slots = rows(blob, VD_PDB_TRANSITIONS);
+    uint32_t count = head->sections[VD_PDB_COND_TRANS].count;
+
+    for (uint32_t i = 0; i < count; i++)
+        slots[rules[i].slot].value = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (evaluate(nodes + rules[i].cond_first, rules[i].cond_count, bools) ==
+            (rules[i].branch != 0))
+            slots[rules[i].slot].value = rules[i].value;
+    }
+}
+
+static void recompute_xperms(void *blob)
+{
+    const struct vd_pdb_header *head = blob;
+    const struct vd_pdb_cond_node *nodes = rows(blob, VD_PDB_COND_NODES);
+    const struct vd_pdb_bool *bools = rows(blob, VD_PDB_BOOLS);
+    struct vd_pdb_xperm *xperms = rows(blob, VD_PDB_XPERMS);
+
+    for (uint32_t i = 0; i < head->sections[VD_PDB_XPERMS].count; i++) {
+        if (xperms[i].cond_count == 0)
+            continue;
+        xperms[i].flags &= (uint8_t)~VD_XPERM_IN_FORCE;
+        if (evaluate(nodes + xperms[i].cond_first, xperms[i].cond_count, bools) ==
+            (xperms[i].branch != 0))
+            xperms[i].flags |= VD_XPERM_IN_FORCE;
+    }
+}
+
 void vd_policydb_recompute(void *blob)
 {
     struct vd_pdb_header *head = blob;
@@ -87,6 +123,8 @@ void vd_policydb_recompute(void *blob)
             leaf->auditdeny &= ~rules[j].dontaudit;
         }
     }
+    recompute_transitions(blob);
+    recompute_xperms(blob);
     head->checksum = vd_policydb_checksum(blob, head->total_size);
 }
 

@@ -49,9 +49,11 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the blob is read in p
 #define VD_PDB_MAX_DEPTH    16u   /* of a constraint's or condition's value stack */
 #define VD_PDB_MAX_COND     256u  /* nodes of one condition */
 #define VD_PDB_MAX_BOOLS    4096u
-#define VD_PDB_MAX_BOUNDS   3u   /* steps from a type to its outermost bounding type */
-#define VD_PDB_MAX_NAME     255u /* bytes, without the NUL */
-#define VD_PDB_ROLE_OBJECT  1u   /* object_r */
+#define VD_PDB_MAX_BOUNDS   3u    /* steps from a type to its outermost bounding type */
+#define VD_PDB_MAX_NAME     255u  /* bytes, without the NUL */
+#define VD_PDB_MAX_XPERMS   4096u /* rows of XPERMS of one leaf */
+#define VD_PDB_MAX_NAMED    4096u /* rows of NAMED_ROWS of one slot */
+#define VD_PDB_ROLE_OBJECT  1u    /* object_r */
 #define VD_PDB_BLOCK_TYPES  64u
 #define VD_PDB_BUCKET_SLOTS 8u
 
@@ -71,39 +73,45 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the blob is read in p
 #define VD_PDB_UNKNOWN_ALLOW  (1u << 2)
 
 enum vd_pdb_section {
-    VD_PDB_STRINGS,     /* bytes */
-    VD_PDB_CLASSES,     /* struct vd_pdb_class */
-    VD_PDB_PERMS,       /* u32 name, a class's in its bit order */
-    VD_PDB_TYPES,       /* struct vd_pdb_type: types, then attributes */
-    VD_PDB_ROLES,       /* struct vd_pdb_role */
-    VD_PDB_USERS,       /* struct vd_pdb_user */
-    VD_PDB_SENS,        /* struct vd_pdb_sens */
-    VD_PDB_CATS,        /* u32 name; row = category number, from 0; 0: no such category */
-    VD_PDB_BOOLS,       /* struct vd_pdb_bool */
-    VD_PDB_SYMBOLS,     /* struct vd_pdb_symbol, sorted by (kind, name) */
-    VD_PDB_BITMAPS,     /* u64 words, pool */
-    VD_PDB_LEVELS,      /* struct vd_mls_level, pool; empty without MLS */
-    VD_PDB_CONTEXTS,    /* struct vd_context, pool */
-    VD_PDB_INITIAL,     /* struct vd_pdb_initial: initial contexts by name */
-    VD_PDB_TE_ROOT,     /* u32 row */
-    VD_PDB_TE_ROWS,     /* u32 block */
-    VD_PDB_TE_BLOCKS,   /* u32 leaf */
-    VD_PDB_TE_LEAVES,   /* struct vd_pdb_leaf */
-    VD_PDB_ROLE_ALLOW,  /* u64 words: bit new of row old, VD_BITMAP_WORDS(roles) a row */
-    VD_PDB_TRANSITIONS, /* struct vd_pdb_slot, buckets of 8; buckets a power of two */
-    VD_PDB_RANGES,      /* struct vd_pdb_range, for range transitions */
-    VD_PDB_NODES,       /* struct vd_pdb_node: constraints, a class's together */
-    VD_PDB_COND_RULES,  /* struct vd_pdb_cond_rule, sorted by leaf */
-    VD_PDB_COND_NODES,  /* struct vd_pdb_cond_node */
-    VD_PDB_POLICYCAPS,  /* u64: at most one row, a bit for each capability (policycap.h) */
-    VD_PDB_LABEL_TEXT,  /* bytes: what the tables below name; empty or as STRINGS begins */
-    VD_PDB_FS_USE,      /* struct vd_pdb_fs_use */
-    VD_PDB_GENFS,       /* struct vd_pdb_genfs, a file system's together, longest path first */
-    VD_PDB_PORTS,       /* struct vd_pdb_port: the first that fits counts, as below */
-    VD_PDB_NETIFS,      /* struct vd_pdb_netif */
-    VD_PDB_NETNODES,    /* struct vd_pdb_netnode */
-    VD_PDB_IBPKEYS,     /* struct vd_pdb_ibpkey */
-    VD_PDB_IBENDPORTS,  /* struct vd_pdb_ibendport */
+    VD_PDB_STRINGS,       /* bytes */
+    VD_PDB_CLASSES,       /* struct vd_pdb_class */
+    VD_PDB_PERMS,         /* u32 name, a class's in its bit order */
+    VD_PDB_TYPES,         /* struct vd_pdb_type: types, then attributes */
+    VD_PDB_ROLES,         /* struct vd_pdb_role */
+    VD_PDB_USERS,         /* struct vd_pdb_user */
+    VD_PDB_SENS,          /* struct vd_pdb_sens */
+    VD_PDB_CATS,          /* u32 name; row = category number, from 0; 0: no such category */
+    VD_PDB_BOOLS,         /* struct vd_pdb_bool */
+    VD_PDB_SYMBOLS,       /* struct vd_pdb_symbol, sorted by (kind, name) */
+    VD_PDB_BITMAPS,       /* u64 words, pool */
+    VD_PDB_LEVELS,        /* struct vd_mls_level, pool; empty without MLS */
+    VD_PDB_CONTEXTS,      /* struct vd_context, pool */
+    VD_PDB_INITIAL,       /* struct vd_pdb_initial: initial contexts by name */
+    VD_PDB_TE_ROOT,       /* u32 row */
+    VD_PDB_TE_ROWS,       /* u32 block */
+    VD_PDB_TE_BLOCKS,     /* u32 leaf */
+    VD_PDB_TE_LEAVES,     /* struct vd_pdb_leaf */
+    VD_PDB_ROLE_ALLOW,    /* u64 words: bit new of row old, VD_BITMAP_WORDS(roles) a row */
+    VD_PDB_TRANSITIONS,   /* struct vd_pdb_slot, buckets of 8; buckets a power of two */
+    VD_PDB_RANGES,        /* struct vd_pdb_range, for range transitions */
+    VD_PDB_NODES,         /* struct vd_pdb_node: constraints, a class's together */
+    VD_PDB_COND_RULES,    /* struct vd_pdb_cond_rule, sorted by leaf */
+    VD_PDB_COND_NODES,    /* struct vd_pdb_cond_node */
+    VD_PDB_POLICYCAPS,    /* u64: at most one row, a bit for each capability (policycap.h) */
+    VD_PDB_LABEL_TEXT,    /* bytes: what the tables below name; empty or as STRINGS begins */
+    VD_PDB_FS_USE,        /* struct vd_pdb_fs_use */
+    VD_PDB_GENFS,         /* struct vd_pdb_genfs, a file system's together, longest path first */
+    VD_PDB_PORTS,         /* struct vd_pdb_port: the first that fits counts, as below */
+    VD_PDB_NETIFS,        /* struct vd_pdb_netif */
+    VD_PDB_NETNODES,      /* struct vd_pdb_netnode */
+    VD_PDB_IBPKEYS,       /* struct vd_pdb_ibpkey */
+    VD_PDB_IBENDPORTS,    /* struct vd_pdb_ibendport */
+    VD_PDB_FILE_NAMES,    /* bytes: names of new files, NUL-terminated */
+    VD_PDB_NAMED,         /* struct vd_pdb_named, buckets of 8; their number a power of two */
+    VD_PDB_NAMED_ROWS,    /* struct vd_pdb_named_row, those of one slot together */
+    VD_PDB_NAMED_TARGETS, /* u64 words: target types of NAMED */
+    VD_PDB_COND_TRANS,    /* struct vd_pdb_cond_trans, sorted by slot */
+    VD_PDB_XPERMS,        /* struct vd_pdb_xperm */
     VD_PDB_SECTION_COUNT,
     VD_PDB_SECTION_MAX = 48, /* rows in the header; those not named are zero */
 };
@@ -235,7 +243,31 @@ struct vd_pdb_leaf {
     uint32_t cond_first; /* first row of COND_RULES; rows up to the next leaf's */
     uint32_t cond_count;
     uint32_t base_allowed, base_auditallow, base_auditdeny; /* without conditional rules */
+    uint32_t xperm_first, xperm_count; /* rows of XPERMS; leaves may share them; first 0 if none */
 };
+
+enum vd_pdb_xperm_rule { VD_XPERM_ALLOW = 1, VD_XPERM_AUDITALLOW, VD_XPERM_DONTAUDIT };
+
+enum vd_pdb_xperm_kind { VD_XPERM_IOCTL = 1, VD_XPERM_NLMSG };
+
+/*
+ * Extended permissions: which of the numbers 0 to 0xffff of a kind (ioctl
+ * commands, netlink messages) a rule names. A number's high byte is its driver.
+ * A row has numbers of one driver, or, with VD_XPERM_WHOLE, whole drivers.
+ */
+struct vd_pdb_xperm {
+    uint8_t rule;                    /* enum vd_pdb_xperm_rule */
+    uint8_t kind;                    /* enum vd_pdb_xperm_kind */
+    uint8_t driver;                  /* 0 with VD_XPERM_WHOLE */
+    uint8_t flags;                   /* VD_XPERM_… */
+    uint32_t cond_first, cond_count; /* rows of COND_NODES; none: the row is always in force */
+    uint32_t branch;                 /* 1: in force while the condition is true, 0: while false */
+    uint64_t bits[4];                /* by a number's low byte; by driver with VD_XPERM_WHOLE */
+};
+
+#define VD_XPERM_WHOLE     (1u << 0)
+#define VD_XPERM_IN_FORCE  (1u << 1) /* under the booleans' values */
+#define VD_XPERM_FLAGS_ALL 0x3u
 
 /* What a slot of TRANSITIONS answers. */
 enum vd_pdb_trans_kind {
@@ -267,6 +299,54 @@ VD_INLINE uint32_t vd_pdb_trans_bucket(uint64_t key, uint32_t buckets)
 
 struct vd_pdb_range {
     uint32_t low, high; /* rows of LEVELS */
+};
+
+/*
+ * Transitions of types by the name of the new file: a slot for each class,
+ * target type and name, found by vd_pdb_named_bucket; its rows have source
+ * types that differ. Names are 1 to 255 bytes, none of them NUL or '/'; offset
+ * 0 of FILE_NAMES is a NUL and no name. Without such rules all four sections
+ * are empty; NAMED_TARGETS spares those who ask for other targets the hash.
+ */
+struct vd_pdb_named {
+    uint32_t name;   /* offset in FILE_NAMES; 0: free */
+    uint32_t target; /* type */
+    uint32_t class;
+    uint32_t row_first, row_count; /* rows of NAMED_ROWS, at least one */
+    uint32_t reserved;
+};
+
+struct vd_pdb_named_row {
+    uint32_t sources; /* first word in BITMAPS, VD_BITMAP_WORDS(types) words */
+    uint32_t type;    /* of the new file */
+};
+
+/* Adds the next byte of a name to its hash, which starts at 0. */
+VD_INLINE uint32_t vd_pdb_named_hash(uint32_t hash, uint8_t byte)
+{
+    return (hash ^ byte) * 0x01000193u + 0x9e3779b9u;
+}
+
+/* The bucket of a class, target and name: 8 slots at 8 * bucket, used ones first. */
+VD_INLINE uint32_t vd_pdb_named_bucket(uint32_t class, uint32_t target, uint32_t name_hash,
+                                       uint32_t buckets)
+{
+    uint64_t key = (uint64_t)name_hash << 32 | (class & 0xfffu) << 20 | (target & 0xfffffu);
+
+    return (uint32_t)(vd_hash_mix(key) >> 32) & (buckets - 1);
+}
+
+/*
+ * A conditional type_transition, type_member or type_change: what its slot of
+ * TRANSITIONS answers while the branch is in force. A slot with such rows has
+ * no unconditional rule; its value is 0 while none of them is in force.
+ */
+struct vd_pdb_cond_trans {
+    uint32_t cond_first, cond_count; /* rows of COND_NODES: the expression, postfix */
+    uint32_t branch;                 /* 1: while it is true, 0: while it is false */
+    uint32_t slot;                   /* row of TRANSITIONS */
+    uint32_t value;                  /* type */
+    uint32_t reserved;
 };
 
 /*
@@ -406,11 +486,14 @@ _Static_assert(sizeof(struct vd_pdb_type) == 16, "type");
 _Static_assert(sizeof(struct vd_pdb_role) == 16, "role");
 _Static_assert(sizeof(struct vd_pdb_user) == 24, "user");
 _Static_assert(sizeof(struct vd_pdb_symbol) == 16, "symbol");
-_Static_assert(sizeof(struct vd_pdb_leaf) == 32, "leaf");
+_Static_assert(sizeof(struct vd_pdb_leaf) == 40, "leaf");
 _Static_assert(sizeof(struct vd_pdb_slot) == 16, "slot");
 _Static_assert(sizeof(struct vd_pdb_node) == 8, "node");
 _Static_assert(sizeof(struct vd_pdb_cond_rule) == 24, "conditional rule");
 _Static_assert(sizeof(struct vd_pdb_netnode) == 40, "network address");
 _Static_assert(sizeof(struct vd_pdb_ibpkey) == 24, "partition key");
+_Static_assert(sizeof(struct vd_pdb_named) == 24, "transition by name");
+_Static_assert(sizeof(struct vd_pdb_cond_trans) == 24, "conditional transition");
+_Static_assert(sizeof(struct vd_pdb_xperm) == 48, "extended permissions");
 
 #endif

@@ -42,6 +42,12 @@ static const struct section_spec specs[VD_PDB_SECTION_COUNT] = {
     [VD_PDB_NETNODES] = {"network addresses", sizeof(struct vd_pdb_netnode)},
     [VD_PDB_IBPKEYS] = {"partition keys", sizeof(struct vd_pdb_ibpkey)},
     [VD_PDB_IBENDPORTS] = {"InfiniBand ports", sizeof(struct vd_pdb_ibendport)},
+    [VD_PDB_FILE_NAMES] = {"file names", 1},
+    [VD_PDB_NAMED] = {"transitions by name", sizeof(struct vd_pdb_named)},
+    [VD_PDB_NAMED_ROWS] = {"rows of transitions by name", sizeof(struct vd_pdb_named_row)},
+    [VD_PDB_NAMED_TARGETS] = {"targets of transitions by name", 8},
+    [VD_PDB_COND_TRANS] = {"conditional transitions", sizeof(struct vd_pdb_cond_trans)},
+    [VD_PDB_XPERMS] = {"extended permissions", sizeof(struct vd_pdb_xperm)},
 };
 
 vd_status vd_pdb_bad(const struct vd_pdb_check *c, enum vd_pdb_section section, uint32_t row,
@@ -150,7 +156,7 @@ static vd_status check_sections(const struct vd_pdb_check *c)
         uint64_t place = AT(sections) + (uint64_t)i * sizeof(*s);
         uint32_t start = (end + VD_PDB_ALIGN - 1) & ~(VD_PDB_ALIGN - 1);
 
-        if (i >= VD_PDB_SECTION_COUNT) {
+        if (i >= VD_PDB_SECTION_COUNT || specs[i].name == NULL) {
             if (s->offset != 0 || s->size != 0 || s->count != 0 || s->reserved != 0)
                 return vd_diag_fail_at(c->diag, VD_E_RESERVED, place,
                                        "a section that has no meaning is not zero");
@@ -248,6 +254,8 @@ vd_status vd_policydb_open(struct vd_policydb *ret, const void *data, size_t siz
     VD_TRY(vd_pdb_check_constraints(&c));
     VD_TRY(vd_pdb_check_conditions(&c));
     VD_TRY(vd_pdb_check_labels(&c));
+    VD_TRY(vd_pdb_check_named(&c));
+    VD_TRY(vd_pdb_check_xperms(&c));
     *ret = (struct vd_policydb){.base = data, .size = c.size};
     return VD_OK;
 }

@@ -63,5 +63,13 @@ vd_status vd_pdb_check_conditions(const struct vd_pdb_check *c);
 
 /* Policy capabilities and tables of labels (verify_labels.c). */
 vd_status vd_pdb_check_labels(const struct vd_pdb_check *c);
+/* What is wrong with a condition of that place and size, NULL if nothing. */
+const char *vd_pdb_condition_wrong(const struct vd_pdb_check *c, uint32_t first, uint32_t count);
+
+/* Transitions by file name (verify_named.c). */
+vd_status vd_pdb_check_named(const struct vd_pdb_check *c);
+
+/* Extended permissions, those of the leaves among them (verify_xperms.c). */
+vd_status vd_pdb_check_xperms(const struct vd_pdb_check *c);
 
 #endif

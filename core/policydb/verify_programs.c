@@ -142,18 +142,15 @@ vd_status vd_pdb_check_constraints(const struct vd_pdb_check *c)
     return VD_OK;
 }
 
-/* What is wrong with a condition, NULL if nothing. */
-static const char *check_condition(const struct vd_pdb_check *c,
-                                   const struct vd_pdb_cond_rule *rule)
+const char *vd_pdb_condition_wrong(const struct vd_pdb_check *c, uint32_t first, uint32_t count)
 {
     const struct vd_pdb_cond_node *nodes = vd_pdb_rows(c, VD_PDB_COND_NODES);
     const struct vd_pdb_bool *bools = vd_pdb_rows(c, VD_PDB_BOOLS);
     uint32_t depth = 0;
 
-    if (rule->cond_count > VD_PDB_MAX_COND ||
-        !vd_pdb_span(c, VD_PDB_COND_NODES, rule->cond_first, rule->cond_count))
+    if (count > VD_PDB_MAX_COND || !vd_pdb_span(c, VD_PDB_COND_NODES, first, count))
         return "the condition lies outside its table, or has more than 256 nodes";
-    for (uint32_t i = rule->cond_first; i < rule->cond_first + rule->cond_count; i++) {
+    for (uint32_t i = first; i < first + count; i++) {
         uint32_t takes = nodes[i].op == VD_COND_NOT ? 1 : 2;
         if (nodes[i].op == VD_COND_BOOL) {
             if (nodes[i].value >= vd_pdb_rows_count(c, VD_PDB_BOOLS) ||
@@ -177,7 +174,7 @@ vd_status vd_pdb_check_conditions(const struct vd_pdb_check *c)
     const struct vd_pdb_cond_rule *rows = vd_pdb_rows(c, VD_PDB_COND_RULES);
 
     for (uint32_t i = 0; i < vd_pdb_rows_count(c, VD_PDB_COND_RULES); i++) {
-        const char *wrong = check_condition(c, &rows[i]);
+        const char *wrong = vd_pdb_condition_wrong(c, rows[i].cond_first, rows[i].cond_count);
         if (wrong == NULL && rows[i].branch > 1)
             wrong = "the branch is neither 0 nor 1";
         if (wrong != NULL)

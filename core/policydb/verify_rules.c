@@ -66,7 +66,7 @@ static vd_status check_trie(const struct vd_pdb_check *c)
 }
 
 /* True if a used slot's key and value are numbers of the policy. */
-static bool slot_ok(const struct vd_pdb_check *c, const struct vd_pdb_slot *slot)
+static bool slot_ok(const struct vd_pdb_check *c, const struct vd_pdb_slot *slot, bool conditional)
 {
     uint32_t kind = (uint32_t)(slot->key >> 56);
     uint32_t class = (uint32_t)(slot->key >> 40) & 0xffff;
@@ -75,7 +75,9 @@ static bool slot_ok(const struct vd_pdb_check *c, const struct vd_pdb_slot *slot
     uint32_t source_limit = kind == VD_TRANS_ROLE ? c->head->roles : c->head->types;
 
     if (class == 0 || class >= c->head->classes || source == 0 || source >= source_limit ||
-        target == 0 || target >= c->head->types || slot->value == 0 || slot->reserved != 0)
+        target == 0 || target >= c->head->types || slot->reserved != 0)
+        return false;
+    if (slot->value == 0 && !conditional)
         return false;
     switch (kind) {
     case VD_TRANS_TYPE:
@@ -83,12 +85,66 @@ static bool slot_ok(const struct vd_pdb_check *c, const struct vd_pdb_slot *slot
     case VD_TRANS_CHANGE:
         return slot->value < c->head->types;
     case VD_TRANS_ROLE:
-        return slot->value < c->head->roles;
+        return !conditional && slot->value < c->head->roles;
     case VD_TRANS_RANGE:
-        return slot->value <= vd_pdb_rows_count(c, VD_PDB_RANGES);
+        return !conditional && slot->value <= vd_pdb_rows_count(c, VD_PDB_RANGES);
     default:
         return false;
     }
+}
+
+/*
+ * The conditional rules: sorted by slot, each with a condition and a type, and
+ * the slot's value 0 or what one of its rules gives.
+ */
+static vd_status check_conditional(const struct vd_pdb_check *c)
+{
+    const struct vd_pdb_cond_trans *rows = vd_pdb_rows(c, VD_PDB_COND_TRANS);
+    const struct vd_pdb_slot *slots = vd_pdb_rows(c, VD_PDB_TRANSITIONS);
+    uint32_t count = vd_pdb_rows_count(c, VD_PDB_COND_TRANS);
+    bool given = false;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const char *wrong = vd_pdb_condition_wrong(c, rows[i].cond_first, rows[i].cond_count);
+        bool last = i + 1 == count || rows[i + 1].slot != rows[i].slot;
+
+        if (wrong != NULL)
+            return vd_pdb_bad(c, VD_PDB_COND_TRANS, i, VD_E_INVALID, wrong);
+        if (rows[i].branch > 1 || rows[i].reserved != 0)
+            return vd_pdb_bad(c, VD_PDB_COND_TRANS, i, VD_E_INVALID,
+                              "the branch is neither 0 nor 1, or a reserved field is not zero");
+        if (rows[i].slot >= vd_pdb_rows_count(c, VD_PDB_TRANSITIONS) ||
+            slots[rows[i].slot].key == 0 || (i > 0 && rows[i - 1].slot > rows[i].slot))
+            return vd_pdb_bad(c, VD_PDB_COND_TRANS, i, VD_E_RANGE,
+                              "no rule's slot, or one before that of the row above");
+        if (rows[i].value == 0 || rows[i].value >= c->head->types)
+            return vd_pdb_bad(c, VD_PDB_COND_TRANS, i, VD_E_RANGE, "no type of this policy");
+        given |= slots[rows[i].slot].value == 0 || slots[rows[i].slot].value == rows[i].value;
+        if (last && !given)
+            return vd_pdb_bad(c, VD_PDB_COND_TRANS, i, VD_E_RANGE,
+                              "its slot answers what none of its conditional rules gives");
+        given = given && !last;
+    }
+    return VD_OK;
+}
+
+/* True if the slot has conditional rules, which are sorted. */
+static bool is_conditional(const struct vd_pdb_check *c, uint32_t slot)
+{
+    const struct vd_pdb_cond_trans *rows = vd_pdb_rows(c, VD_PDB_COND_TRANS);
+    uint32_t low = 0, high = vd_pdb_rows_count(c, VD_PDB_COND_TRANS);
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (rows[middle].slot == slot)
+            return true;
+        if (rows[middle].slot < slot)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
 }
 
 static vd_status check_bucket(const struct vd_pdb_check *c, uint32_t bucket)
@@ -108,7 +164,7 @@ static vd_status check_bucket(const struct vd_pdb_check *c, uint32_t bucket)
         if (ended || vd_pdb_trans_bucket(rows[i].key, c->head->buckets) != bucket)
             return vd_pdb_bad(c, VD_PDB_TRANSITIONS, i, VD_E_RANGE,
                               "a slot where its key would not be found");
-        if (!slot_ok(c, &rows[i]))
+        if (!slot_ok(c, &rows[i], is_conditional(c, i)))
             return vd_pdb_bad(c, VD_PDB_TRANSITIONS, i, VD_E_RANGE,
                               "the rule's numbers are none of the policy's");
         for (uint32_t j = first; j < i; j++) {
@@ -122,6 +178,7 @@ static vd_status check_bucket(const struct vd_pdb_check *c, uint32_t bucket)
 vd_status vd_pdb_check_rules(const struct vd_pdb_check *c)
 {
     VD_TRY(check_trie(c));
+    VD_TRY(check_conditional(c));
     for (uint32_t i = 0; i < c->head->buckets; i++)
         VD_TRY(check_bucket(c, i));
     return VD_OK;

@@ -94,7 +94,7 @@ __attribute__((noinline)) int vd_bpf_decide(const struct vd_context *source,
 }
 
 /*
- * vd_mac_transition: 0 and the new context, or a vd_status (VD_E_INVALID for a
+ * vd_mac_create for any name (or another kind): 0 and the new context, or a vd_status (VD_E_INVALID for a
  * context that the policy does not allow), or -1 if there is no policy. On
  * failure `ret` is all zero, which no rule allows anything.
  */
@@ -102,6 +102,7 @@ __attribute__((noinline)) int vd_bpf_transition(const struct vd_context *source,
                                                 const struct vd_context *target, __u32 class,
                                                 __u32 kind, struct vd_context *ret)
 {
+    struct vd_making making = {.class = class, .kind = kind, .creators = VD_MAKING_KERNEL};
     struct vd_policydb db;
 
     if (ret == NULL)
@@ -109,7 +110,7 @@ __attribute__((noinline)) int vd_bpf_transition(const struct vd_context *source,
     *ret = (struct vd_context){};
     if (source == NULL || target == NULL || !vd_bpf_policy(&db))
         return -1;
-    return (int)vd_transition(&db, source, target, class, kind, ret);
+    return (int)vd_transition(&db, source, target, &making, ret);
 }
 
 #endif

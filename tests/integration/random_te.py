@@ -6,12 +6,14 @@ import sys
 
 CLASSES = {
     "process": ["transition", "dyntransition", "fork", "sigchld"],
-    "file": ["read", "write", "execute", "entrypoint", "open"],
+    "file": ["read", "write", "execute", "entrypoint", "open", "ioctl"],
     "dir": ["read", "write", "search", "add_name"],
     "fd": ["use"],
+    "tcp_socket": ["connect", "bind", "ioctl"],
     "db_table": ["read", "write", "select", "insert", "drop"],
 }
 PLAIN = ["fork", "sigchld"]
+FILE_NAMES = ["resolv.conf", "passwd", "log", "x", "a-b_c.1"]
 CATEGORIES = 12
 
 
@@ -96,6 +98,10 @@ class Policy:
         for _ in range(10):
             name = self.rng.choice(list(CLASSES))
             yield f"{word}constrain {name} {self.perms(name)} ( {self.expression(mls_only)} );"
+        if not mls_only:
+            # What a bounded type may and the type that bounds it may not.
+            parents = " ".join(parent for _, parent in self.bounds)
+            yield f"constrain {{ file dir db_table }} write ( t1 != {{ {parents} }} or u1 != u2 );"
         for name in ("file", "dir"):
             yield f"{word}validatetrans {name} ( {self.expression(mls_only, 0, True)} );"
 
@@ -145,14 +151,29 @@ class Policy:
             other = " ".join(self.te_rule() for _ in range(2))
             yield f"if ({self.condition()}) {{ {inner} }} else {{ {other} }}"
         yield from self.bounded_rules()
+        yield from self.named_rules()
         keys = set()
         for _ in range(60 * self.scale):
             verb = self.rng.choice(["type_transition", "type_member", "type_change"])
             key = (verb, self.rng.choice(self.types), self.rng.choice(self.types),
-                   self.rng.choice(["process", "file", "dir"]))
+                   self.rng.choice(["process", "file", "dir", "tcp_socket"]))
             if key not in keys:
                 keys.add(key)
                 yield f"{verb} {key[1]} {key[2]}:{key[3]} {self.rng.choice(self.types)};"
+
+    def named_rules(self):
+        """Transitions by file name; checkpolicy refuses two for one source, target, class, name."""
+        taken = set()
+        for _ in range(40 * self.scale):
+            name, kind = self.rng.choice(FILE_NAMES), self.rng.choice(["file", "dir"])
+            sources = self.rng.sample(self.types, self.rng.randint(1, 6))
+            targets = self.rng.sample(self.types, self.rng.randint(1, 4))
+            keys = {(s, t, kind, name) for s in sources for t in targets}
+            if keys & taken:
+                continue
+            taken |= keys
+            yield (f"type_transition {{ {' '.join(sources)} }} {{ {' '.join(targets)} }}:{kind} "
+                   f'{self.rng.choice(self.types)} "{name}";')
 
     def role_statements(self):
         yield from (f"role {name};" for name in self.roles)
@@ -199,7 +220,7 @@ class Policy:
     def context(self, role=None):
         low = level(self.rng, self.rng.randrange(4))
         text = f"{self.rng.choice(self.users)}:{role or self.rng.choice(self.roles)}:"
-        pool = self.children if self.rng.random() < 0.2 else self.types
+        pool = self.children if self.rng.random() < 0.3 else self.types
         text += f"{self.rng.choice(pool)}:{low}"
         if self.rng.random() < 0.4:
             text += f"-{level(self.rng, 3, True)}"
@@ -213,7 +234,10 @@ class Policy:
         if verb == "valid":
             return f"valid {self.context()}"
         third = f" {self.context()}" if verb == "validatetrans" else ""
-        return f"{verb} {first} {second}{third} {self.rng.choice(list(CLASSES))}"
+        name = ""
+        if verb == "transition" and self.rng.random() < 0.6:
+            name = " " + self.rng.choice(FILE_NAMES + ["no_such"])
+        return f"{verb} {first} {second}{third} {self.rng.choice(list(CLASSES))}{name}"
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@
  * libsepol's own interface knows no names of new files. Where a question has one,
  * the rule that names it is put before the policy's unnamed rules for as long as
  * the question lasts; all else of the new context is still libsepol's work.
+ * Extended permissions it reads and writes only: what SELinux's kernel does with
+ * them (services_compute_xperms_decision, avc_has_extended_perms) is done here,
+ * on libsepol's tables.
  */
 #include <sepol/policydb/conditional.h>
 #include <sepol/policydb/services.h>
@@ -137,6 +140,87 @@ static void answer_named(sepol_security_id_t source, sepol_security_id_t target,
         node->key.specified = 0; /* stays, but is no rule any more */
 }
 
+/* What the extended permissions of a pair say about one number. */
+struct xperms {
+    unsigned driver, function;
+    int defined, allowed, auditallow, dontaudit;
+};
+
+static int xperm_bit(const avtab_extended_perms_t *perms, unsigned bit)
+{
+    return perms->perms[bit / 32] >> (bit % 32) & 1;
+}
+
+static void add_xperms(struct xperms *x, avtab_ptr_t node)
+{
+    const avtab_extended_perms_t *perms = node->datum.xperms;
+
+    x->defined = 1;
+    if (perms->specified == AVTAB_XPERMS_IOCTLDRIVER ? !xperm_bit(perms, x->driver)
+        : perms->specified == AVTAB_XPERMS_IOCTLFUNCTION
+            ? perms->driver != x->driver || !xperm_bit(perms, x->function)
+            : 1)
+        return;
+    x->allowed |= (node->key.specified & AVTAB_XPERMS_ALLOWED) != 0;
+    x->auditallow |= (node->key.specified & AVTAB_XPERMS_AUDITALLOW) != 0;
+    x->dontaudit |= (node->key.specified & AVTAB_XPERMS_DONTAUDIT) != 0;
+}
+
+static void find_xperms(struct xperms *x, uint32_t source, uint32_t target,
+                        sepol_security_class_t class)
+{
+    static const uint16_t kinds[] = {AVTAB_XPERMS_ALLOWED, AVTAB_XPERMS_AUDITALLOW,
+                                     AVTAB_XPERMS_DONTAUDIT};
+    ebitmap_node_t *i, *j;
+    unsigned s, t;
+
+    ebitmap_for_each_positive_bit(&policy.type_attr_map[source - 1], i, s)
+    {
+        ebitmap_for_each_positive_bit(&policy.type_attr_map[target - 1], j, t)
+        {
+            for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+                avtab_key_t key = {.source_type = (uint16_t)(s + 1),
+                                   .target_type = (uint16_t)(t + 1),
+                                   .target_class = class,
+                                   .specified = kinds[k]};
+
+                for (avtab_ptr_t node = avtab_search_node(&policy.te_avtab, &key); node != NULL;
+                     node = avtab_search_node_next(node, kinds[k]))
+                    add_xperms(x, node);
+            }
+        }
+    }
+}
+
+/* xperm SCON TCON CLASS ioctl NUMBER */
+static void answer_xperm(char **words)
+{
+    sepol_security_id_t source = sid_of(words[1]), target = sid_of(words[2]);
+    unsigned number = (unsigned)strtoul(words[5], NULL, 16), reason = 0;
+    struct xperms x = {.driver = number >> 8, .function = number & 0xff};
+    sepol_security_class_t class;
+    struct sepol_av_decision avd;
+    sepol_access_vector_t perm;
+    int allowed;
+
+    if (source == 0 || target == 0) {
+        printf("error=context\n");
+        return;
+    }
+    if (sepol_string_to_security_class(words[3], &class) != 0 ||
+        sepol_string_to_av_perm(class, words[4], &perm) != 0) {
+        printf("error=class\n");
+        return;
+    }
+    sepol_compute_av_reason(source, target, class, perm, &avd, &reason);
+    find_xperms(&x, sepol_sidtab_search(&sids, source)->type,
+                sepol_sidtab_search(&sids, target)->type, class);
+    allowed = (avd.allowed & perm) != 0 && (!x.defined || x.allowed);
+    printf("xperm allowed=%d auditallow=%d dontaudit=%d\n", allowed,
+           (avd.auditallow & perm) != 0 && (!x.defined || x.auditallow),
+           (avd.auditdeny & perm) == 0 || x.dontaudit);
+}
+
 static void answer(char **words, int count)
 {
     sepol_security_id_t asked[3];
@@ -147,6 +231,10 @@ static void answer(char **words, int count)
 
     if (strcmp(words[0], "valid") == 0) {
         printf("valid=%d\n", sid_of(words[1]) != 0);
+        return;
+    }
+    if (strcmp(words[0], "xperm") == 0 && count == 6) {
+        answer_xperm(words);
         return;
     }
     for (int i = 0; i < contexts; i++) {

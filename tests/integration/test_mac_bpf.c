@@ -58,13 +58,15 @@ static void ask(struct mac_bpf *bpf, const struct vd_policydb *chooser,
     struct mac_query *q = mac_bpf_query(bpf);
     struct vd_decision decision;
     struct vd_context created = {};
+    struct vd_making making;
     vd_status status;
 
     memset(q, 0xa5, sizeof(*q));
     random_question(chooser, state, &q->source, &q->target, &q->class);
     q->kind = VD_TRANS_TYPE + (uint32_t)(vd_test_random(state) % 4);
     vd_mac_decide(db, &q->source, &q->target, q->class, &decision);
-    status = vd_mac_transition(db, &q->source, &q->target, q->class, q->kind, &created);
+    making = (struct vd_making){.class = q->class, .kind = q->kind, .creators = VD_MAKING_KERNEL};
+    status = vd_mac_create(db, &q->source, &q->target, &making, &created);
     if (mac_bpf_decide(bpf, 1) < 0 || mac_bpf_transition(bpf, 1) < 0)
         vd_test_fail(__FILE__, __LINE__, "BPF_PROG_RUN: %s", strerror(errno));
     if (q->decide_status != 0 || memcmp(&q->decision, &decision, sizeof(decision)) != 0)

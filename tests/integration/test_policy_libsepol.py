@@ -45,13 +45,22 @@ def compare(directory, seed):
     for question, a, b in zip(questions, one, other):
         if a != b:
             return f"{question}\nveridian: {a}\nlibsepol: {b}", one
-    return None, one
+    return None, one + named_matters(ours, questions, one)
+
+
+def named_matters(ours, questions, answers):
+    """A line if some new file's name made a difference."""
+    named = [(q.rsplit(" ", 1)[0], a) for q, a in zip(questions, answers)
+             if q.startswith("transition ") and q.count(" ") == 4]
+    plain = run([VERIDIAN, "policy", "query", ours, "--batch"],
+                "\n".join(q for q, _ in named) + "\n").splitlines()
+    return ["a name matters"] if [a for _, a in named] != plain else []
 
 
 def spread(answers):
     """Every layer and every outcome came up."""
     wanted = ["missing-by=T\n", "TC", "R\n", "B\n", "allowed={}", "allowed={", "context=",
-              "error=invalid", "valid=0", "valid=1", "validatetrans=0", "validatetrans=1"]
+              "error=invalid", "valid=0", "valid=1", "validatetrans=0", "validatetrans=1", "a name matters"]
     text = "\n".join(answers) + "\n"
     return [word for word in wanted if word not in text]
 

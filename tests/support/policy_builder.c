@@ -64,6 +64,7 @@ static const uint32_t row_sizes[VD_PDB_SECTION_COUNT] = {
     [VD_PDB_NETNODES] = sizeof(struct vd_pdb_netnode),
     [VD_PDB_IBPKEYS] = sizeof(struct vd_pdb_ibpkey),
     [VD_PDB_IBENDPORTS] = sizeof(struct vd_pdb_ibendport),
+    [VD_PDB_FILE_NAMES... VD_PDB_SECTION_COUNT - 1] = 1, /* left empty */
 };
 
 static void *check(void *p)
@@ -502,7 +503,8 @@ static void place_trie(struct pb *pb)
 
     t.rows = pages_new(&pb->sections[VD_PDB_TE_ROWS], t.blocks_per_row, rule_count);
     t.blocks = pages_new(&pb->sections[VD_PDB_TE_BLOCKS], VD_PDB_BLOCK_TYPES, rule_count);
-    t.leaves = pages_new(&pb->sections[VD_PDB_TE_LEAVES], 8, rule_count);
+    t.leaves = pages_new(&pb->sections[VD_PDB_TE_LEAVES],
+                         sizeof(struct vd_pdb_leaf) / sizeof(uint32_t), rule_count);
     t.row = check(calloc(t.blocks_per_row, sizeof(uint32_t)));
     t.block = check(calloc((size_t)t.blocks_per_row * 64, sizeof(uint32_t)));
     intern(&t.leaves, (const uint32_t *)&no_leaf);

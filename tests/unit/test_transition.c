@@ -64,9 +64,9 @@ VD_TEST(transition_gives_new_contexts)
          "system_u:object_r:app_exec_t:s0", "system_u:system_r:init_t:s0-s1"},
         {VD_TRANS_MEMBER, SP_PROCESS, "system_u:system_r:init_t:s0-s1",
          "system_u:object_r:app_exec_t:s0", "system_u:system_r:init_t:s0"},
-        /* sockets are the creator's */
+        /* sockets are objects like others: libsepol's rule */
         {VD_TRANS_TYPE, SP_SOCKET, "system_u:system_r:app_t:s0-s1", "system_u:object_r:tmp_t:s0",
-         "system_u:system_r:app_t:s0-s1"},
+         "system_u:object_r:tmp_t:s0"},
         /* default_user target, default_role target, default_type source, default_range glblub */
         {VD_TRANS_TYPE, SP_NODE, "system_u:system_r:app_t:s0:c0,c1-s1:c0,c1,c4",
          "app_u:object_r:tmp_t:s0:c1-s0:c1.c3", "app_u:object_r:app_t:s0:c1"},
@@ -81,6 +81,29 @@ VD_TEST(transition_gives_new_contexts)
         struct vd_context created;
         VD_EXPECT_EQ(
             vd_mac_transition(&db, &source, &target, rows[i].class, rows[i].kind, &created), VD_OK);
+        VD_EXPECT_STR(text_of(&created), rows[i].expected);
+    }
+}
+
+VD_TEST(transition_by_the_kernels_rule_gives_sockets_their_creators_context)
+{
+    static const struct {
+        uint32_t kind, class;
+        const char *expected;
+    } rows[] = {{VD_TRANS_TYPE, SP_SOCKET, "system_u:system_r:app_t:s0-s1"},
+                {VD_TRANS_CHANGE, SP_SOCKET, "system_u:system_r:app_t:s0-s1"},
+                {VD_TRANS_MEMBER, SP_SOCKET, "system_u:system_r:app_t:s0"},
+                {VD_TRANS_TYPE, SP_FILE, "system_u:object_r:tmp_t:s0"}};
+
+    setup();
+    for (size_t i = 0; i < VD_COUNT(rows); i++) {
+        struct vd_context source = parsed("system_u:system_r:app_t:s0-s1");
+        struct vd_context target = parsed("system_u:object_r:tmp_t:s0");
+        struct vd_making making = {
+            .class = rows[i].class, .kind = rows[i].kind, .creators = VD_MAKING_KERNEL};
+        struct vd_context created;
+
+        VD_EXPECT_EQ(vd_mac_create(&db, &source, &target, &making, &created), VD_OK);
         VD_EXPECT_STR(text_of(&created), rows[i].expected);
     }
 }

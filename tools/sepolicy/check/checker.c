@@ -51,10 +51,7 @@ static void refuse(struct vd_sp *sp)
     for (uint32_t i = 0; i < sp->transitions.count; i++) {
         const struct vd_sp_transition *rule = &sp->transitions.data[i];
 
-        if (rule->name.name != 0)
-            vd_sp_error(&sp->messages, rule->name.place,
-                        "transitions by file name are not supported yet");
-        else if (rule->cond != 0)
+        if (rule->cond != 0)
             vd_sp_error(&sp->messages, rule->place,
                         "transitions inside an if block are not supported yet");
     }

@@ -67,6 +67,13 @@ static void list_parts(const struct vd_sp_image *image, struct part *parts)
     parts[VD_PDB_NETNODES] = VEC_PART(image->netnodes);
     parts[VD_PDB_IBPKEYS] = VEC_PART(image->ibpkeys);
     parts[VD_PDB_IBENDPORTS] = VEC_PART(image->ibendports);
+    parts[VD_PDB_FILE_NAMES] = VEC_PART(image->file_names);
+    parts[VD_PDB_NAMED] = VEC_PART(image->named);
+    parts[VD_PDB_NAMED_ROWS] = VEC_PART(image->named_rows);
+    parts[VD_PDB_NAMED_TARGETS] =
+        (struct part){image->named_targets, image->named_targets == NULL ? 0 : c->type_words, 8};
+    parts[VD_PDB_COND_TRANS] = VEC_PART(image->cond_trans);
+    parts[VD_PDB_XPERMS] = POOL_PART(image->xperms, (uint32_t)sizeof(struct vd_pdb_xperm));
 }
 
 static void fill_header(const struct vd_sp_image *image, struct vd_pdb_header *head)
@@ -104,6 +111,8 @@ vd_status vd_sp_blob(const struct vd_sp_image *image, uint8_t **ret, size_t *ret
     for (uint32_t i = 0; i < VD_PDB_SECTION_COUNT; i++) {
         uint64_t size = parts[i].rows * parts[i].row_size;
 
+        if (parts[i].row_size == 0)
+            continue; /* a number without a section */
         if (size > VD_PDB_MAX_SIZE || end + size + VD_PDB_ALIGN > VD_PDB_MAX_SIZE)
             return VD_E_LIMIT;
         head.sections[i] = (struct vd_pdb_section_row){

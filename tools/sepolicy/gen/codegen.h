@@ -46,6 +46,12 @@ struct vd_sp_image {
     VD_SP_VEC(struct vd_pdb_netnode) netnodes;
     VD_SP_VEC(struct vd_pdb_ibpkey) ibpkeys;
     VD_SP_VEC(struct vd_pdb_ibendport) ibendports;
+    VD_SP_VEC(char) file_names;
+    VD_SP_VEC(struct vd_pdb_named) named; /* of all buckets */
+    VD_SP_VEC(struct vd_pdb_named_row) named_rows;
+    uint64_t *named_targets;
+    VD_SP_VEC(struct vd_pdb_cond_trans) cond_trans;
+    struct vd_sp_pool xperms; /* struct vd_pdb_xperm */
 };
 
 /*
@@ -59,6 +65,7 @@ void vd_sp_generate(struct vd_sp_checked *c, struct vd_sp_image *ret);
 void vd_sp_gen_tables(struct vd_sp_image *image);
 void vd_sp_gen_labels(struct vd_sp_image *image);
 void vd_sp_gen_transitions(struct vd_sp_image *image);
+void vd_sp_gen_named(struct vd_sp_image *image);
 void vd_sp_gen_constraints(struct vd_sp_image *image);
 void vd_sp_gen_rules(struct vd_sp_image *image);
 void vd_sp_warn_transitions(struct vd_sp_image *image);
@@ -70,6 +77,9 @@ const struct vd_pdb_leaf *vd_sp_leaf_of(const struct vd_sp_image *image, uint32_
 
 /* The blob, malloc'ed; VD_E_LIMIT if it would be larger than the format allows. */
 vd_status vd_sp_blob(const struct vd_sp_image *image, uint8_t **ret, size_t *ret_size);
+
+/* The type that a transition gives; NULL: reported. */
+const struct vd_sp_symbol *vd_sp_gen_result(struct vd_sp *sp, const struct vd_sp_transition *rule);
 
 /* First word of a bitmap in the pool. */
 VD_INLINE uint32_t vd_sp_gen_bitmap(struct vd_sp_image *image, const uint64_t *words,

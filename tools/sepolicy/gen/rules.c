@@ -198,9 +198,11 @@ void vd_sp_generate(struct vd_sp_checked *c, struct vd_sp_image *ret)
     vd_sp_pool_init(&ret->contexts, arena, sizeof(struct vd_context));
     vd_sp_pool_init(&ret->ranges, arena, sizeof(struct vd_pdb_range));
     vd_sp_pool_init(&ret->cond_nodes, arena, sizeof(struct vd_pdb_cond_node));
+    vd_sp_pool_init(&ret->xperms, arena, sizeof(struct vd_pdb_xperm));
     vd_sp_gen_tables(ret);
     vd_sp_gen_labels(ret);
     vd_sp_gen_transitions(ret);
+    vd_sp_gen_named(ret);
     vd_sp_gen_constraints(ret);
     if (c->sp->messages.errors > 0)
         return;

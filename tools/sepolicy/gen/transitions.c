@@ -108,12 +108,23 @@ static bool resolve_classes(struct builder *b, const struct vd_sp_set *set, uint
     return vd_sp_resolve_plain(c, VD_SP_CLASS, set, b->classes);
 }
 
+const struct vd_sp_symbol *vd_sp_gen_result(struct vd_sp *sp, const struct vd_sp_transition *rule)
+{
+    const struct vd_sp_symbol *type = vd_sp_find(sp, VD_SP_TYPE, &rule->result);
+
+    if (type == NULL || type->kind != VD_SP_ATTRIBUTE)
+        return type;
+    vd_sp_error(&sp->messages, rule->result.place, "'%s' is an attribute, not a type",
+                vd_sp_str(sp, rule->result.name));
+    return NULL;
+}
+
 /* What the rule gives, as a slot's value; false: reported. */
 static bool resolve_result(struct builder *b, const struct vd_sp_transition *rule,
                            uint32_t *ret_value)
 {
     struct vd_sp_checked *c = b->image->c;
-    struct vd_sp_symbol *type;
+    const struct vd_sp_symbol *type;
 
     if (rule->kind == VD_TRANS_RANGE) {
         struct vd_mls_level low, high;
@@ -126,12 +137,7 @@ static bool resolve_result(struct builder *b, const struct vd_sp_transition *rul
         *ret_value = vd_sp_pool_add(&b->image->ranges, &row, 1) + 1;
         return true;
     }
-    type = vd_sp_find(c->sp, VD_SP_TYPE, &rule->result);
-    if (type != NULL && type->kind == VD_SP_ATTRIBUTE) {
-        vd_sp_error(&c->sp->messages, rule->result.place, "'%s' is an attribute, not a type",
-                    vd_sp_str(c->sp, rule->result.name));
-        return false;
-    }
+    type = vd_sp_gen_result(c->sp, rule);
     if (type != NULL)
         *ret_value = type->number;
     return type != NULL;
@@ -214,7 +220,7 @@ void vd_sp_gen_transitions(struct vd_sp_image *image)
     b.classes =
         vd_sp_alloc_array(&sp->arena, VD_BITMAP_WORDS(image->c->classes.count), sizeof(*b.classes));
     for (uint32_t i = 0; i < sp->transitions.count; i++) {
-        if (vd_sp_on(sp, sp->transitions.data[i].block))
+        if (vd_sp_on(sp, sp->transitions.data[i].block) && sp->transitions.data[i].name.name == 0)
             gen_transition(&b, &sp->transitions.data[i]);
     }
     for (uint32_t i = 0; i < sp->role_transitions.count; i++) {

@@ -117,7 +117,7 @@ void vd_sp_warn_transitions(struct vd_sp_image *image)
     for (uint32_t i = 0; i < sp->transitions.count; i++) {
         const struct vd_sp_transition *rule = &sp->transitions.data[i];
 
-        if (rule->kind == VD_TRANS_TYPE && vd_sp_on(sp, rule->block))
+        if (rule->kind == VD_TRANS_TYPE && rule->name.name == 0 && vd_sp_on(sp, rule->block))
             check_rule(image, &n, rule, n.transition.class);
     }
 }

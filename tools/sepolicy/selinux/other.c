@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * SELinux's binary policy: rules of roles, initial contexts, range transitions.
+ * SELinux's binary policy: rules of roles, transitions by file name, initial
+ * contexts, range transitions.
  */
 #include "tools/sepolicy/selinux/write.h"
+
+#include <string.h>
 
 static uint32_t slot_kind(const struct vd_pdb_slot *slot)
 {
@@ -55,6 +58,76 @@ void vd_sp_se_put_role_rules(struct vd_sp_se *se)
 {
     put_role_transitions(se);
     put_role_allows(se);
+}
+
+static const uint64_t *sources_of(const struct vd_sp_se *se, const struct vd_pdb_named_row *row)
+{
+    return (const uint64_t *)(const void *)se->image->bitmaps.data + row->sources;
+}
+
+static void put_file_name(struct vd_sp_se *se, const struct vd_pdb_named *slot)
+{
+    const char *name = se->image->file_names.data + slot->name;
+
+    vd_sp_se_u32(se, (uint32_t)strlen(name));
+    vd_sp_se_text(se, name);
+}
+
+/* Up to version 32 each source stands for itself. */
+static void put_named_singly(struct vd_sp_se *se)
+{
+    const struct vd_sp_image *image = se->image;
+    uint32_t words = se->c->type_words, count = 0;
+
+    for (uint32_t i = 0; i < image->named_rows.count; i++)
+        count += vd_bitmap_weight(sources_of(se, &image->named_rows.data[i]), words);
+    vd_sp_se_u32(se, count);
+    for (uint32_t i = 0; i < image->named.count; i++) {
+        const struct vd_pdb_named *slot = &image->named.data[i];
+
+        for (uint32_t r = 0; r < slot->row_count; r++) {
+            const struct vd_pdb_named_row *row = &image->named_rows.data[slot->row_first + r];
+            const uint64_t *sources = sources_of(se, row);
+
+            VD_SP_FOR_EACH_BIT (sources, words, source) {
+                put_file_name(se, slot);
+                vd_sp_se_u32(se, source);
+                vd_sp_se_u32(se, slot->target);
+                vd_sp_se_u32(se, slot->class);
+                vd_sp_se_u32(se, row->type);
+            }
+        }
+    }
+}
+
+void vd_sp_se_put_named(struct vd_sp_se *se)
+{
+    const struct vd_sp_image *image = se->image;
+    uint32_t count = 0;
+
+    if (se->version < VD_SE_NAMED_VERSION) {
+        put_named_singly(se);
+        return;
+    }
+    for (uint32_t i = 0; i < image->named.count; i++)
+        count += image->named.data[i].name != 0;
+    vd_sp_se_u32(se, count);
+    for (uint32_t i = 0; i < image->named.count; i++) {
+        const struct vd_pdb_named *slot = &image->named.data[i];
+
+        if (slot->name == 0)
+            continue;
+        put_file_name(se, slot);
+        vd_sp_se_u32(se, slot->target);
+        vd_sp_se_u32(se, slot->class);
+        vd_sp_se_u32(se, slot->row_count);
+        for (uint32_t r = 0; r < slot->row_count; r++) {
+            const struct vd_pdb_named_row *row = &image->named_rows.data[slot->row_first + r];
+
+            vd_sp_se_bitmap(se, sources_of(se, row), se->c->type_words, 1);
+            vd_sp_se_u32(se, row->type);
+        }
+    }
 }
 
 /* An initial context's number is its place among the `sid` declarations. */

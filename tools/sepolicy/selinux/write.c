@@ -138,7 +138,7 @@ static void put_all(struct vd_sp_se *se)
     vd_sp_se_put_symbols(se);
     vd_sp_se_put_rules(se);
     vd_sp_se_put_role_rules(se);
-    vd_sp_se_u32(se, 0); /* transitions by file name */
+    vd_sp_se_put_named(se);
     vd_sp_se_put_contexts(se);
     vd_sp_se_put_labels(se);
     vd_sp_se_put_range_transitions(se);

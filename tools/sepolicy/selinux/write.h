@@ -24,6 +24,7 @@ enum vd_sp_se_spec {
     VD_SE_ENABLED = 0x8000, /* conditional rule that holds under the default booleans */
 };
 
+#define VD_SE_NAMED_VERSION      33u     /* first that joins the sources of transitions by name */
 #define VD_SE_GLBLUB_VERSION     32u     /* first that has default_range glblub */
 #define VD_SE_INFINIBAND_VERSION 31u     /* first that has InfiniBand's contexts */
 #define VD_SE_MAX_TYPES          0xffffu /* types and attributes: 16 bits of a rule's key */
@@ -80,6 +81,7 @@ void vd_sp_se_put_symbols(struct vd_sp_se *se);
 void vd_sp_se_put_constraints(struct vd_sp_se *se, uint32_t class, bool transition);
 void vd_sp_se_put_rules(struct vd_sp_se *se);
 void vd_sp_se_put_role_rules(struct vd_sp_se *se);
+void vd_sp_se_put_named(struct vd_sp_se *se);
 void vd_sp_se_put_contexts(struct vd_sp_se *se);
 void vd_sp_se_put_labels(struct vd_sp_se *se);
 void vd_sp_se_put_range_transitions(struct vd_sp_se *se);

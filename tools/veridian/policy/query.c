@@ -92,14 +92,14 @@ static const struct verb verbs[] = {
 
 static enum vd_policy_answer answer_transition(const struct vd_policydb *db,
                                                const struct verb *verb,
-                                               const struct vd_context *cons, uint32_t class,
-                                               FILE *out)
+                                               const struct vd_context *cons,
+                                               const struct vd_making *making, FILE *out)
 {
     char buf[CONTEXT_BYTES];
     struct vd_context created;
     struct vd_text text;
 
-    if (vd_mac_transition(db, &cons[0], &cons[1], class, verb->kind, &created) != VD_OK) {
+    if (vd_mac_create(db, &cons[0], &cons[1], making, &created) != VD_OK) {
         fprintf(out, "%s error=invalid\n", verb->name);
         return VD_POLICY_ANSWER_NO;
     }
@@ -167,8 +167,15 @@ enum vd_policy_answer vd_policy_query_words(const struct vd_policydb *db, char *
     }
     if (!class_of(db, words[first + verb->contexts], &class, diag))
         return unknown(out, "class");
-    if (verb->kind != 0)
-        return answer_transition(db, verb, cons, class, out);
+    if (verb->kind != 0) {
+        struct vd_making making = {
+            .class = class, .kind = verb->kind, .creators = VD_MAKING_LIBSEPOL};
+        struct vd_file_name name = {.text = words[count - 1], .len = strlen(words[count - 1])};
+
+        if (count > first + verb->contexts + 1)
+            making.named = vd_mac_named_type(db, cons[0].type, cons[1].type, class, &name);
+        return answer_transition(db, verb, cons, &making, out);
+    }
     if (verb->contexts == 2)
         return answer_av(db, cons, class, out);
     yes = vd_mac_validatetrans(db, &cons[0], &cons[1], &cons[2], class);

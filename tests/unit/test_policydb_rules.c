@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Transitions by file name and with conditions, extended permissions: what an
+ * opened policy answers, and that each damage to their tables is refused.
+ */
+#include "core/mac/transition.h"
+#include "core/policydb/conditional.h"
+#include "tests/harness.h"
+#include "tests/support/policy_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static uint8_t *blob;
+
+/* A copy of the compiled policy that may be changed. */
+static void copy(void)
+{
+    free(blob);
+    blob = malloc(pt_size);
+    memcpy(blob, pt_db.base, pt_size);
+}
+
+static struct vd_pdb_header *head(void)
+{
+    return (struct vd_pdb_header *)(void *)blob;
+}
+
+static uint32_t number(enum vd_pdb_symbol_kind kind, const char *name)
+{
+    uint32_t ret = 0;
+
+    if (vd_policydb_find(&pt_db, kind, name, strlen(name), &ret) != VD_OK)
+        vd_test_fail(__FILE__, __LINE__, "no %s", name);
+    return ret;
+}
+
+static const char *named(const char *source, const char *target, const char *class,
+                         const char *name, size_t len)
+{
+    struct vd_file_name file = {.text = name, .len = len};
+    uint32_t type =
+        vd_mac_named_type(&pt_db, number(VD_SYM_TYPE, source), number(VD_SYM_TYPE, target),
+                          number(VD_SYM_CLASS, class), &file);
+
+    return type == 0 ? "" : vd_policydb_name(&pt_db, VD_SYM_TYPE, type);
+}
+
+static const char named_text[] = "type_transition domain f_t:file b_t \"resolv.conf\";\n"
+                                 "type_transition a_t f_t:file a_t \"x\";\n"
+                                 "type_transition b_t f_t:file f_t x;\n"
+                                 "type_transition domain self:dir f_t \"a b:c\";\n";
+
+VD_TEST(named_transitions_need_source_target_class_and_the_whole_name)
+{
+    pt_compiled(named_text);
+    VD_EXPECT_STR(named("a_t", "f_t", "file", "resolv.conf", 11), "b_t");
+    VD_EXPECT_STR(named("b_t", "f_t", "file", "resolv.conf", 11), "b_t");
+    VD_EXPECT_STR(named("f_t", "f_t", "file", "resolv.conf", 11), "");
+    VD_EXPECT_STR(named("a_t", "f_t", "dir", "resolv.conf", 11), "");
+    VD_EXPECT_STR(named("a_t", "a_t", "file", "resolv.conf", 11), "");
+    VD_EXPECT_STR(named("a_t", "f_t", "file", "resolv.conf", 10), "");
+    VD_EXPECT_STR(named("a_t", "f_t", "file", "resolv.conf", 12), "");
+    VD_EXPECT_STR(named("a_t", "f_t", "file", "x", 1), "a_t");
+    VD_EXPECT_STR(named("b_t", "f_t", "file", "x", 1), "f_t");
+    VD_EXPECT_STR(named("a_t", "f_t", "file", "", 0), "");
+    VD_EXPECT_STR(named("a_t", "a_t", "dir", "a b:c", 5), "f_t");
+    VD_EXPECT_STR(named("a_t", "b_t", "dir", "a b:c", 5), "");
+}
+
+VD_TEST(named_transitions_go_before_plain_ones)
+{
+    struct vd_context source, target, made;
+    struct vd_making making = {.kind = VD_TRANS_TYPE, .creators = VD_MAKING_KERNEL};
+
+    pt_compiled("type_transition a_t f_t:file f_t; type_transition a_t f_t:file b_t \"n\";\n");
+    VD_EXPECT_EQ(vd_mac_context_parse(&pt_db, "u:r:a_t", 7, &source, NULL), VD_OK);
+    VD_EXPECT_EQ(vd_mac_context_parse(&pt_db, "u:object_r:f_t", 14, &target, NULL), VD_OK);
+    making.class = number(VD_SYM_CLASS, "file");
+    VD_EXPECT_EQ(vd_mac_create(&pt_db, &source, &target, &making, &made), VD_OK);
+    VD_EXPECT_EQ(made.type, number(VD_SYM_TYPE, "f_t"));
+    making.named = vd_mac_named_type(&pt_db, source.type, target.type, making.class,
+                                     &(struct vd_file_name){"n", 1});
+    VD_EXPECT_EQ(vd_mac_create(&pt_db, &source, &target, &making, &made), VD_OK);
+    VD_EXPECT_EQ(made.type, number(VD_SYM_TYPE, "b_t"));
+}
+
+VD_TEST(named_transitions_of_many_names_are_all_found)
+{
+    static char text[200000];
+    struct vd_policydb db;
+    size_t used = 0;
+
+    for (uint32_t i = 0; i < 3000; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used,
+                                 "type_transition a_t f_t:file b_t \"file%u\";\n", i);
+    pt_compiled(text);
+    for (uint32_t i = 0; i < 3000; i++) {
+        char name[16];
+        int len = snprintf(name, sizeof(name), "file%u", i);
+
+        VD_EXPECT_STR(named("a_t", "f_t", "file", name, (size_t)len), "b_t");
+    }
+    VD_EXPECT_STR(named("a_t", "f_t", "file", "file3000", 8), "");
+    /* Another name belongs into another bucket. */
+    copy();
+    blob[head()->sections[VD_PDB_FILE_NAMES].offset + 1] = 'q';
+    head()->checksum = vd_policydb_checksum(blob, (uint32_t)pt_size);
+    VD_EXPECT_EQ(vd_policydb_open(&db, blob, pt_size, NULL), VD_E_RANGE);
+}
+
+/* A field of the `row`th used row that gets a value which must be refused. */
+struct damage {
+    const char *what, *text;
+    enum vd_pdb_section section;
+    uint32_t row_size, row, field, width;
+    uint64_t value;
+    vd_status status;
+};
+
+#define D(text_, section_, type_, row_, field_, value_, status_)                                 \
+    {                                                                                            \
+#section_ " " #field_, text_, VD_PDB_##section_, sizeof(struct type_), row_,             \
+            offsetof(struct type_, field_), sizeof(((struct type_ *)0)->field_), value_, status_ \
+    }
+#define B(text_, section_, row_, size_, value_, status_)                            \
+    {                                                                               \
+#section_, text_, VD_PDB_##section_, size_, row_, 0, size_, value_, status_ \
+    }
+
+static const struct damage damages[] = {
+    B(named_text, FILE_NAMES, 0, 1, 'x', VD_E_RANGE),
+    B(named_text, FILE_NAMES, 1, 1, '/', VD_E_SYNTAX),
+    B(named_text, FILE_NAMES, 1, 1, 0, VD_E_RANGE),
+    B(named_text, NAMED_TARGETS, 0, 8, 0, VD_E_RANGE),
+    D(named_text, NAMED, vd_pdb_named, 0, name, 9999, VD_E_RANGE),
+    D(named_text, NAMED, vd_pdb_named, 0, name, 0, VD_E_RESERVED),
+    D(named_text, NAMED, vd_pdb_named, 0, target, 0, VD_E_RANGE),
+    D(named_text, NAMED, vd_pdb_named, 0, target, 4, VD_E_RANGE),
+    D(named_text, NAMED, vd_pdb_named, 0, class, 0, VD_E_RANGE),
+    D(named_text, NAMED, vd_pdb_named, 0, class, 9999, VD_E_RANGE),
+    D(named_text, NAMED, vd_pdb_named, 0, row_count, 0, VD_E_RANGE),
+    D(named_text, NAMED, vd_pdb_named, 0, row_count, VD_PDB_MAX_NAMED + 1, VD_E_RANGE),
+    D(named_text, NAMED, vd_pdb_named, 0, row_first, 9999, VD_E_RANGE),
+    D(named_text, NAMED, vd_pdb_named, 0, reserved, 1, VD_E_RANGE),
+    D(named_text, NAMED_ROWS, vd_pdb_named_row, 0, sources, 9999, VD_E_RANGE),
+    D(named_text, NAMED_ROWS, vd_pdb_named_row, 0, type, 0, VD_E_RANGE),
+    D(named_text, NAMED_ROWS, vd_pdb_named_row, 0, type, 4, VD_E_RANGE),
+};
+
+/* The row as counted in the damage: of hash tables only used rows count. */
+static uint8_t *row_of(const struct damage *d)
+{
+    uint8_t *row = blob + head()->sections[d->section].offset;
+    uint32_t left = d->row;
+
+    for (uint32_t i = 0; i < head()->sections[d->section].count; i++, row += d->row_size) {
+        uint32_t first;
+
+        memcpy(&first, row, sizeof(first) < d->row_size ? sizeof(first) : d->row_size);
+        if (d->section == VD_PDB_NAMED && first == 0)
+            continue;
+        if (left-- == 0)
+            return row;
+    }
+    vd_test_fail(__FILE__, __LINE__, "%s has no row %u", d->what, d->row);
+    return NULL;
+}
+
+VD_TEST(policydb_refuses_damaged_rules)
+{
+    for (size_t i = 0; i < VD_COUNT(damages); i++) {
+        const struct damage *d = &damages[i];
+        struct vd_diag diag = {};
+        struct vd_policydb db;
+        vd_status status;
+
+        pt_compiled(d->text);
+        copy();
+        memcpy(row_of(d) + d->field, &d->value, d->width);
+        head()->checksum = vd_policydb_checksum(blob, (uint32_t)pt_size);
+        status = vd_policydb_open(&db, blob, pt_size, &diag);
+        if (status != d->status || !diag.has_offset || diag.text[0] == '\0')
+            vd_test_fail(__FILE__, __LINE__, "damage %zu, %s = %llu: %s (%s), expected %s", i,
+                         d->what, (unsigned long long)d->value, vd_status_name(status), diag.text,
+                         vd_status_name(d->status));
+    }
+}
+
+VD_TEST(policydb_refuses_named_tables_of_the_wrong_size)
+{
+    struct vd_pdb_section_row *rows;
+    struct vd_policydb db;
+    struct vd_diag diag = {};
+
+    pt_compiled(named_text);
+    copy();
+    /* Half a bucket less: what follows the section moves into it. */
+    rows = head()->sections;
+    rows[VD_PDB_NAMED].count -= 4;
+    rows[VD_PDB_NAMED].size -= 4 * (uint32_t)sizeof(struct vd_pdb_named);
+    head()->checksum = vd_policydb_checksum(blob, (uint32_t)pt_size);
+    VD_EXPECT(vd_policydb_open(&db, blob, pt_size, &diag) != VD_OK);
+}
