@@ -2,6 +2,7 @@
 """The cases of test_selinux_kernel. Each lays down its policies, questions and steps, and
 returns what is to be judged when the guest has spoken: (title, judge) each."""
 import os
+import re
 
 from selinux_machine import differs, loaded, same
 from selinux_te import INITIAL, KernelPolicy, OldPolicy, PlainPolicy
@@ -60,8 +61,8 @@ def case_random(machine):
 
 def case_spread(machine):
     """Every layer and every outcome has come up in the random policies."""
-    wanted = ["missing-by=T\n", "TC", "R\n", "B\n", "allowed={}", "transition context=",
-              "transition error=invalid", "member context=", "change context=", "error=context",
+    wanted = ["missing-by=T\n", "TC", "R\n", "B\n", "allowed={}", "create context=",
+              "create error=invalid", "member context=", "change context=", "error=context",
               "valid=0", "valid=1", "validatetrans=0", "validatetrans=1", "permissive=0",
               "permissive=1"]
     text = "\n".join(machine.answers) + "\n"
@@ -83,6 +84,7 @@ WRONG = [
     ("bounds are missing", without("typebounds ")),
     ("permissive types are others", without("permissive ")),
     ("type transitions are missing", without("type_transition ")),
+    ("names of files are missing", lambda lines: [line for line in lines if '"' not in line]),
     ("range transitions are missing", without("range_transition ")),
     ("role transitions are missing", without("role_transition ")),
     ("defaults are missing", without("default_")),
@@ -127,13 +129,16 @@ def case_kept_booleans(machine):
             ("they are not the defaults", differs(fresh, len(asked)))]
 
 
-# A small policy; @MORE@ is what a case adds.
-SMALL = """class process class file class filesystem class netlink_route_socket
-sid kernel sid security sid unlabeled
+# A small policy; the marks are what a case adds.
+SMALL = """class process class file class dir class lnk_file class filesystem class netlink_route_socket class tcp_socket
+@SIDS@
 class process { transition dyntransition fork }
 class file { read write @FILE@ }
+class dir { read }
+class lnk_file { read }
 class filesystem { associate }
 class netlink_route_socket { read write @SOCKET@ }
+class tcp_socket { name_bind node_bind }
 @MORE@
 type kernel_t; permissive kernel_t;
 type a_t; type b_t; type c_t;
@@ -143,12 +148,16 @@ allow any any:file { read write };
 allow any any:filesystem associate;
 role r; role r types { kernel_t a_t b_t c_t };
 user u roles r;
-""" + "".join(f"sid {name} u:r:kernel_t\n" for name in INITIAL)
+@CONTEXTS@
+@LABELS@
+"""
 
 
 def small(**parts):
     text = SMALL
-    for mark in ("FILE", "SOCKET", "MORE", "RULES"):
+    parts["sids"] = " ".join(f"sid {name}" for name in INITIAL)
+    parts["contexts"] = "\n".join(f"sid {name} u:r:kernel_t" for name in INITIAL)
+    for mark in re.findall("@([A-Z]+)@", SMALL):
         text = text.replace(f"@{mark}@", parts.get(mark.lower(), ""))
     return text
 
@@ -193,6 +202,91 @@ def follows(name, want):
         found = rows[place:place + len(want)]
         return "" if found == want else f"expected {want}\nfound {found}"
     return judge
+
+
+GENFS = """genfscon proc / u:r:kernel_t
+genfscon proc /sys u:r:a_t
+genfscon proc /sys/kernel -d u:r:b_t
+genfscon proc /sys/kernel -- u:r:c_t
+genfscon proc /sys/kernel/host u:r:a_t
+genfscon proc /f u:r:b_t
+genfscon proc /file u:r:c_t
+genfscon proc /cpuinfo -d u:r:a_t
+genfscon proc /m -- u:r:c_t
+"""
+GENFS_PATHS = [("/", "dir"), ("/sys", "dir"), ("/sys/net", "dir"), ("/sys/kernel", "dir"),
+               ("/sys/kernel/osrelease", "file"), ("/sys/kernel/hostname", "file"),
+               ("/sys/kernel/random", "dir"), ("/fs", "dir"), ("/filesystems", "file"),
+               ("/cpuinfo", "file"), ("/meminfo", "file"), ("/mounts", "lnk_file"),
+               ("/modules", "file")]
+PORTS = """portcon udp 1-200 u:object_r:a_t
+portcon tcp 80 u:object_r:a_t
+portcon tcp 90-99 u:object_r:c_t
+portcon tcp 1-1023 u:object_r:b_t
+portcon tcp 2000-3000 u:object_r:c_t
+portcon tcp 8080 u:object_r:a_t
+"""
+TRIED = ["1-600", "7d0-c00", "1f90"] # hexadecimal: 1 to 1536, 2000 to 3072, 8080
+NODES = """nodecon 10.0.0.0 255.0.0.0 u:object_r:a_t
+nodecon 10.1.0.0 255.255.0.0 u:object_r:b_t
+nodecon 127.0.0.1 255.255.255.255 u:object_r:c_t
+nodecon ::1 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff u:object_r:a_t
+nodecon fe80:: ffff:: u:object_r:b_t
+nodecon fe80:1:: ffff:ffff:: u:object_r:c_t
+"""
+ADDRESSES = ["10.0.0.1", "10.1.2.3", "10.2.1.0", "127.0.0.1", "127.0.0.2", "192.0.2.1", "::1",
+             "::2", "fe80::1", "fe80:1::1", "fe80:2::1", "2001:db8::1"]
+
+
+def runs(numbers):
+    """"1-3,8" in hexadecimal digits."""
+    parts, rest = [], sorted(numbers)
+    while rest:
+        last = 0
+        while last + 1 < len(rest) and rest[last + 1] == rest[last] + 1:
+            last += 1
+        parts.append(f"{rest[0]:x}" + (f"-{rest[last]:x}" if last else ""))
+        rest = rest[last + 1:]
+    return ",".join(parts)
+
+
+def numbers(ranges):
+    return [n for part in ranges for first, _, last in [part.partition("-")]
+            for n in range(int(first, 16), int(last or first, 16) + 1)]
+
+
+def case_labels(machine):
+    """Each domain may bind to one type of port, or of address: the kernel's label is the
+    engine's if the domains get through exactly where the engine's label is theirs."""
+    binds = "allow any any:tcp_socket {0}; allow any kernel_t:tcp_socket {0};\n" \
+            "allow a_t a_t:tcp_socket {1}; allow b_t b_t:tcp_socket {1}; allow c_t c_t:tcp_socket {1};"
+    judges = []
+    for title, free, bound, labels in (("ports", "node_bind", "name_bind", GENFS + PORTS),
+                                       ("addresses", "name_bind", "node_bind", NODES)):
+        source = machine.source(small(rules=binds.format(free, bound), labels=labels))
+        compiled = machine.compile(source)
+        name = machine.load(machine.selinux(source, "--handle-unknown", "allow"))
+        questions, answers = [], []
+        if title == "ports":
+            asked = [f"label genfs proc {path} {kind}" for path, kind in GENFS_PATHS]
+            questions += asked
+            answers += machine.engine(compiled, asked)
+            tried = numbers(TRIED)
+            told = machine.engine(compiled, [f"label port tcp {n}" for n in tried])
+        else:
+            told = machine.engine(compiled, [f"label node {address}" for address in ADDRESSES])
+        for domain in ("a_t", "b_t", "c_t"):
+            fits = [f":{domain}" in line for line in told]
+            if title == "ports":
+                questions.append(f"bind u:r:{domain} 127.0.0.1 {' '.join(TRIED)}")
+                answers.append(f"bind allowed={{{runs(n for n, fit in zip(tried, fits) if fit)}}}")
+            else:
+                questions += [f"bind u:r:{domain} {address} 50" for address in ADDRESSES]
+                answers += ["bind allowed={" + "50" * fit + "}" for fit in fits]
+        compared = machine.compare(questions, answers)
+        judges += [(f"a policy with labels of {title} is loaded", loaded(name)),
+                   (f"labels of {title}: as the engine's", same(compared, len(questions)))]
+    return judges
 
 
 def case_damaged(machine):

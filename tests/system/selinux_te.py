@@ -10,11 +10,23 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../integration"))
 from random_te import CLASSES, Policy  # noqa: E402
 
-INITIAL = ("kernel", "security", "unlabeled") # the first three of the kernel's numbers
+INITIAL = ("kernel", "security", "unlabeled", "fs", "file", "file_labels", "init", "any_socket",
+           "port", "netif", "netmsg", "node") # by the kernel's numbers
 LEVEL = re.compile(r":s\d[^ ;]*")
 COMPUTED = re.compile(r"^(?:type_|range_)(\w+) (\w+) (\w+):(\w+) ", re.M)
+NAMED = re.compile(r"^type_transition \{ (.*) \} \{ (.*) \}:(\w+) \w+ \"(.*)\";", re.M)
 ROLES = re.compile(r"^role_transition (\w+) (\w+) ", re.M)
 LEVELS = [f"{side} {part}" for side in ("source", "target") for part in ("low", "high", "low-high")]
+
+
+def in_kernel(question):
+    """libsepol's answer about new sockets is not the kernel's: `create` is by its rule."""
+    verb, *rest = question.split(" ")
+    if verb == "transition":
+        verb = "create"
+    elif verb in ("change", "member") and rest[2].endswith("socket"):
+        rest[2] = "file"
+    return " ".join([verb, *rest])
 
 
 class KernelPolicy(Policy):
@@ -67,6 +79,9 @@ class KernelPolicy(Policy):
         # Without it Linux 6.12 does not load a policy that has booleans.
         end += f"genfscon selinuxfs / {self.kernel()}\n"
         text = super().text() + end
+        self.named = [("transition", source, target, f"{kind} {name}")
+                      for sources, targets, kind, name in NAMED.findall(text)
+                      for source in sources.split() for target in targets.split()]
         self.computed = COMPUTED.findall(text)
         self.role_changes = ROLES.findall(text)
         return text
@@ -81,7 +96,9 @@ class KernelPolicy(Policy):
         elif self.rng.random() < 0.5:
             role = self.rng.choice(self.roles)
         level = self.rng.choice(["s0", "s0", "s0:c1", "s1"])
-        return (f"{verb} {user}:{role}:{source}:{level} {self.rng.choice(self.users)}:object_r:"
+        if verb == "transition" and self.rng.random() < 0.4:
+            verb, source, target, name = self.rng.choice(self.named)
+        return in_kernel(f"{verb} {user}:{role}:{source}:{level} {self.rng.choice(self.users)}:object_r:"
                 f"{target}:{level} {name}")
 
     def question(self):
@@ -89,7 +106,7 @@ class KernelPolicy(Policy):
             return self.directed()
         if self.rng.random() < 0.08:
             return f"permissive {self.context('object_r')}"
-        return super().question()
+        return in_kernel(super().question())
 
 
 class OldPolicy(KernelPolicy):

@@ -179,25 +179,46 @@ static void answer_validatetrans(char *const *words, const struct class *class, 
         fprintf(out, "error=errno %d", error);
 }
 
-void guest_answer(char *const *words, uint32_t count, FILE *out)
+/* The questions about one context, and those that are not put to selinuxfs; false if it is none. */
+static bool answer_other(char *const *words, uint32_t count, FILE *out)
 {
-    static const char *const nodes[][2] = {
-        {"transition", "create"}, {"change", "relabel"}, {"member", "member"}};
-    uint32_t place = strcmp(words[0], "validatetrans") == 0 ? 4 : 3;
-    struct class *class;
+    static const struct {
+        const char *name;
+        uint32_t least; /* words */
+        void (*answer)(char *const *words, uint32_t count, FILE *out);
+    } others[] = {{"ioctl", 4, guest_ioctl},
+                  {"nlmsg", 4, guest_nlmsg},
+                  {"bind", 4, guest_bind},
+                  {"label", 4, guest_label}};
 
     if (strcmp(words[0], "valid") == 0 && count == 2) {
         fprintf(out, "valid=%d", is_context(words[1]));
-        return;
+        return true;
     }
     if (strcmp(words[0], "permissive") == 0 && count == 2) {
         answer_access((char *const[]){words[0], words[1], words[1]}, NULL, out);
-        return;
+        return true;
     }
-    if (strcmp(words[0], "ioctl") == 0 || strcmp(words[0], "nlmsg") == 0) {
-        (words[0][0] == 'i' ? guest_ioctl : guest_nlmsg)(words, count, out);
-        return;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (strcmp(words[0], others[i].name) != 0 || count < others[i].least)
+            continue;
+        others[i].answer(words, count, out);
+        return true;
     }
+    return false;
+}
+
+void guest_answer(char *const *words, uint32_t count, FILE *out)
+{
+    static const char *const nodes[][2] = {{"transition", "create"},
+                                           {"create", "create"},
+                                           {"change", "relabel"},
+                                           {"member", "member"}};
+    uint32_t place = strcmp(words[0], "validatetrans") == 0 ? 4 : 3;
+    struct class *class;
+
+    if (answer_other(words, count, out))
+        return;
     class = count > place ? class_of(words[place]) : NULL;
     if (class == NULL) {
         fputs("error=class", out);

@@ -2,10 +2,13 @@
 /* What a process may do in a domain: extended permissions, and what the policy does not know. */
 #include "tests/system/selinux/guest.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define NUMBERS 65536
@@ -44,6 +48,28 @@ static int attempt_nlmsg(int fd, uint32_t number)
                           .nlmsg_flags = NLM_F_REQUEST}};
 
     return send(fd, &message, sizeof(message), MSG_DONTWAIT) >= 0 ? 0 : errno;
+}
+
+static struct in6_addr bind_address; /* to which attempt_bind binds; IPv4 addresses mapped */
+
+/* Binding asks for the port's and for the address' label before either has to be usable. */
+static int attempt_bind(int fd, uint32_t number)
+{
+    struct sockaddr_in6 six = {
+        .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)number), .sin6_addr = bind_address};
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)number)};
+    bool mapped = IN6_IS_ADDR_V4MAPPED(&bind_address);
+    int sock = socket(mapped ? AF_INET : AF_INET6, SOCK_STREAM, 0);
+    int done;
+
+    (void)fd;
+    memcpy(&four.sin_addr, &bind_address.s6_addr[12], sizeof(four.sin_addr));
+    done = sock < 0 ? -1
+           : mapped ? bind(sock, (struct sockaddr *)&four, sizeof(four))
+                    : bind(sock, (struct sockaddr *)&six, sizeof(six));
+    done = done == 0 ? 0 : errno;
+    close(sock);
+    return done;
 }
 
 static int attempt_socket(int fd, uint32_t number)
@@ -167,6 +193,45 @@ void guest_nlmsg(char *const *words, uint32_t count, FILE *out)
     }
     if (shared != NULL)
         munmap(shared, sizeof(*shared));
+}
+
+/* bind SCON ADDRESS PORTS…: to which of the TCP ports the domain may bind there. */
+void guest_bind(char *const *words, uint32_t count, FILE *out)
+{
+    struct shared *shared = shared_new();
+    char mapped[64];
+
+    snprintf(mapped, sizeof(mapped), "%s%s", strchr(words[2], ':') == NULL ? "::ffff:" : "",
+             words[2]);
+    if (shared == NULL || inet_pton(AF_INET6, mapped, &bind_address) != 1) {
+        fputs("error=address", out);
+        return;
+    }
+    for (uint32_t i = 3; i < count; i++)
+        mark(shared, words[i]);
+    in_domain(words[1], shared, -1, attempt_bind);
+    print_allowed("bind", shared, out);
+    munmap(shared, sizeof(*shared));
+}
+
+/* label genfs FS PATH: what a fresh mount of the file system gives the file. */
+void guest_label(char *const *words, uint32_t count, FILE *out)
+{
+    char path[ANSWER_SIZE], label[ANSWER_SIZE];
+    ssize_t len;
+
+    umount2(PLACE, MNT_DETACH);
+    mkdir(PLACE, 0755);
+    if (count < 4 || mount(words[2], PLACE, words[2], 0, NULL) != 0) {
+        fprintf(out, "error=mount %d", errno);
+        return;
+    }
+    snprintf(path, sizeof(path), PLACE "%s", words[3]);
+    len = lgetxattr(path, "security.selinux", label, sizeof(label) - 1);
+    if (len < 0)
+        fprintf(out, "error=label %d", errno);
+    else
+        fprintf(out, "label context=%.*s", (int)strnlen(label, (size_t)len), label);
 }
 
 static int one_attempt(const char *context, int fd, attempt_fn *attempt)

@@ -24,13 +24,16 @@ int guest_read(const char *path, char *buf, size_t size, size_t *ret_len);
 /*
  * Answers the question in `words`, cut at its spaces, as `veridian policy query`
  * would, into `out`: av (without missing-by, which the kernel does not tell),
- * transition, change, member, valid, validatetrans; and permissive, ioctl, nlmsg.
+ * transition, create, change, member, valid, validatetrans, permissive, label genfs;
+ * and with what a process of the domain can do ioctl, nlmsg, bind.
  */
 void guest_answer(char *const *words, uint32_t count, FILE *out);
 
-/* The answers of guest_answer that need a process in the domain in question. */
+/* Those of its answers that are not read from selinuxfs. */
 void guest_ioctl(char *const *words, uint32_t count, FILE *out);
 void guest_nlmsg(char *const *words, uint32_t count, FILE *out);
+void guest_bind(char *const *words, uint32_t count, FILE *out);
+void guest_label(char *const *words, uint32_t count, FILE *out);
 void guest_unknown(const char *context, FILE *out);
 
 /* Forgets the numbers of classes and permissions: another policy has been loaded. */

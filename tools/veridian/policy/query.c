@@ -78,13 +78,35 @@ struct verb {
     uint32_t more; /* words that may follow */
     uint32_t kind; /* enum vd_pdb_trans_kind; 0: no transition */
     bool class;
+    uint32_t creators; /* VD_MAKING_…: whose rule a transition follows */
 };
 
 static const struct verb verbs[] = {
     {.name = "av", .contexts = 2, .class = true},
-    {.name = "transition", .contexts = 2, .more = 1, .kind = VD_TRANS_TYPE, .class = true},
-    {.name = "change", .contexts = 2, .kind = VD_TRANS_CHANGE, .class = true},
-    {.name = "member", .contexts = 2, .kind = VD_TRANS_MEMBER, .class = true},
+    {.name = "transition",
+     .contexts = 2,
+     .more = 1,
+     .kind = VD_TRANS_TYPE,
+     .class = true,
+     .creators = VD_MAKING_LIBSEPOL},
+    {.name = "create",
+     .contexts = 2,
+     .more = 1,
+     .kind = VD_TRANS_TYPE,
+     .class = true,
+     .creators = VD_MAKING_KERNEL},
+    {.name = "change",
+     .contexts = 2,
+     .more = 0,
+     .kind = VD_TRANS_CHANGE,
+     .class = true,
+     .creators = VD_MAKING_LIBSEPOL},
+    {.name = "member",
+     .contexts = 2,
+     .more = 0,
+     .kind = VD_TRANS_MEMBER,
+     .class = true,
+     .creators = VD_MAKING_LIBSEPOL},
     {.name = "valid", .contexts = 1},
     {.name = "permissive", .contexts = 1},
     {.name = "validatetrans", .contexts = 3, .class = true},
@@ -154,7 +176,7 @@ enum vd_policy_answer vd_policy_query_words(const struct vd_policydb *db, char *
     if (count > 0 && strcmp(words[0], "label") == 0)
         return vd_policy_query_label(db, words + 1, count - 1, out, diag);
     if (verb == NULL) {
-        vd_diagf_hint(diag, "SCON TCON CLASS, or av, transition, change, member, valid, "
+        vd_diagf_hint(diag, "SCON TCON CLASS, or av, transition, create, change, member, valid, "
                             "permissive, validatetrans or label and what it takes");
         (void)!vd_diagf(diag, VD_E_USAGE, "not a query");
         return unknown(out, "verb");
@@ -168,8 +190,7 @@ enum vd_policy_answer vd_policy_query_words(const struct vd_policydb *db, char *
     if (!class_of(db, words[first + verb->contexts], &class, diag))
         return unknown(out, "class");
     if (verb->kind != 0) {
-        struct vd_making making = {
-            .class = class, .kind = verb->kind, .creators = VD_MAKING_LIBSEPOL};
+        struct vd_making making = {.class = class, .kind = verb->kind, .creators = verb->creators};
         struct vd_file_name name = {.text = words[count - 1], .len = strlen(words[count - 1])};
 
         if (count > first + verb->contexts + 1)

@@ -5,8 +5,10 @@
  * One query is one line of words, one answer one line of text:
  *     [av] SCON TCON CLASS            av allowed={…} auditallow={…} auditdeny={…} missing-by=TCRB
  *     transition SCON TCON CLASS [NAME]   transition context=… or transition error=invalid
+ *     create SCON TCON CLASS [NAME]   the same by the kernel's rule, which enforcement uses
  *     change|member SCON TCON CLASS   the same under that word
  *     valid CON                       valid=0|1
+ *     permissive CON                  permissive=0|1
  *     validatetrans OLD NEW TASK CLASS    validatetrans=0|1
  *     what is unknown                 error=context | error=class | error=verb
  */
