@@ -154,12 +154,11 @@ class Policy:
         yield from self.named_rules()
         keys = set()
         for _ in range(60 * self.scale):
-            verb = self.rng.choice(["type_transition", "type_member", "type_change"])
-            key = (verb, self.rng.choice(self.types), self.rng.choice(self.types),
-                   self.rng.choice(["process", "file", "dir", "tcp_socket"]))
+            key = self.transition_key()
             if key not in keys:
                 keys.add(key)
-                yield f"{verb} {key[1]} {key[2]}:{key[3]} {self.rng.choice(self.types)};"
+                yield f"{key[0]} {key[1]} {key[2]}:{key[3]} {self.rng.choice(self.types)};"
+        yield from self.conditional_transitions(keys)
 
     def named_rules(self):
         """Transitions by file name; checkpolicy refuses two for one source, target, class, name."""
@@ -174,6 +173,25 @@ class Policy:
             taken |= keys
             yield (f"type_transition {{ {' '.join(sources)} }} {{ {' '.join(targets)} }}:{kind} "
                    f'{self.rng.choice(self.types)} "{name}";')
+
+    def conditional_transitions(self, taken):
+        """type_transition and its kin inside if: each key in one condition only."""
+        for _ in range(8 * self.scale):
+            parts = []
+            for _ in range(2):
+                inner = ""
+                for _ in range(3):
+                    key = self.transition_key()
+                    if key not in taken:
+                        taken.add(key)
+                        inner += f"{key[0]} {key[1]} {key[2]}:{key[3]} {self.rng.choice(self.types)}; "
+                parts.append(inner)
+            yield f"if ({self.condition()}) {{ {parts[0]}}} else {{ {parts[1]}}}"
+
+    def transition_key(self):
+        return (self.rng.choice(["type_transition", "type_member", "type_change"]),
+                self.rng.choice(self.types), self.rng.choice(self.types),
+                self.rng.choice(["process", "file", "dir", "tcp_socket"]))
 
     def role_statements(self):
         yield from (f"role {name};" for name in self.roles)

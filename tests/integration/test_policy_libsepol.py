@@ -17,6 +17,7 @@ VERIDIAN = os.path.join(BUILD, "bin", "veridian")
 ASK = os.path.join(BUILD, "tests", "integration", "sepol_ask")
 POLICIES = int(os.environ.get("VD_LIBSEPOL_POLICIES", "12"))
 QUESTIONS = int(os.environ.get("VD_LIBSEPOL_QUESTIONS", "4000"))
+SETTINGS = 3 # of the booleans besides the default, for a quarter of the questions
 
 
 def run(command, text=None):
@@ -37,15 +38,27 @@ def compare(directory, seed):
     run(["checkpolicy", "-M", "-o", theirs, source])
     run([VERIDIAN, "policy", "compile", "-o", ours, source])
     questions = [policy.question() for _ in range(QUESTIONS)]
+    difference, answers = ask_both(ours, theirs, [], questions)
+    for _ in range(SETTINGS):
+        bools = [word for name in policy.bools
+                 for word in ("--bool", f"{name}={policy.rng.randrange(2)}")]
+        if difference is None:
+            difference, again = ask_both(ours, theirs, bools, questions[:QUESTIONS // 4])
+            answers += ["a boolean matters"] if again != answers[:QUESTIONS // 4] else []
+    return difference, answers + named_matters(ours, questions, answers)
+
+
+def ask_both(ours, theirs, bools, questions):
+    """What differs, None if nothing; and the answers."""
     text = "\n".join(questions) + "\n"
-    one = run([VERIDIAN, "policy", "query", ours, "--batch"], text).splitlines()
-    other = run([ASK, theirs], text).splitlines()
+    one = run([VERIDIAN, "policy", "query", ours, *bools, "--batch"], text).splitlines()
+    other = run([ASK, *bools, theirs], text).splitlines()
     if len(one) != len(questions) or len(other) != len(questions):
         return f"{len(questions)} questions, {len(one)} and {len(other)} answers", one
     for question, a, b in zip(questions, one, other):
         if a != b:
-            return f"{question}\nveridian: {a}\nlibsepol: {b}", one
-    return None, one + named_matters(ours, questions, one)
+            return f"{' '.join(bools)} {question}\nveridian: {a}\nlibsepol: {b}", one
+    return None, one
 
 
 def named_matters(ours, questions, answers):
@@ -60,7 +73,8 @@ def named_matters(ours, questions, answers):
 def spread(answers):
     """Every layer and every outcome came up."""
     wanted = ["missing-by=T\n", "TC", "R\n", "B\n", "allowed={}", "allowed={", "context=",
-              "error=invalid", "valid=0", "valid=1", "validatetrans=0", "validatetrans=1", "a name matters"]
+              "error=invalid", "valid=0", "valid=1", "validatetrans=0", "validatetrans=1",
+              "a name matters", "a boolean matters"]
     text = "\n".join(answers) + "\n"
     return [word for word in wanted if word not in text]
 

@@ -70,6 +70,11 @@ if (one) { allow a_t b_t:file read; dontaudit a_t c_t:dir write; }
 else { allow a_t b_t:file write; auditallow a_t b_t:file write; }
 if (!(one && two)) { allow a_t c_t:file read; } else { allow domain c_t:file write; }
 if (two && one) { allow a_t c_t:file execute; }
+if (one) { type_transition a_t c_t:file d_t; type_member a_t c_t:dir e_t; }
+else { type_transition a_t c_t:file e_t; }
+if (!two) { type_change things self:file a_t; }
+type_transition domain d_t:file e_t "resolv.conf"; type_transition b_t { d_t e_t }:dir d_t "x";
+type_transition a_t { d_t e_t }:dir e_t "x"; type_transition c_t self:file d_t "x";
 if ((one || two) ^ (three == two)) { allow a_t e_t:file write; } else { allow a_t e_t:file read; }
 if (one != three) { allow a_t things:file execute; }
 optional { require { type missing_t; } allow a_t missing_t:file read; }
@@ -195,6 +200,8 @@ def every_question(level):
     for verb in ("av", "transition", "member", "change"):
         yield from (f"{verb} {a} {b} {name}" for a in contexts for b in contexts
                     for name in ("process", "file", "dir", "socket"))
+    yield from (f"transition {a} {b} {name}" for a in contexts for b in contexts
+                for name in ("file resolv.conf", "file x", "dir x", "dir resolv.conf"))
     yield from (f"validatetrans {a} {b} {c} file" for a in contexts for b in contexts
                 for c in contexts[:3])
     yield from (f"valid {a}" for a in contexts)
@@ -276,6 +283,10 @@ REFUSED = [
      "allow a_t a_t:file read;\nconstrain file read ( u1 == u2 or ( r1 == r2 or ( t1 == t2 or ("
      " u1 != u2 or ( r1 != r2 or t1 != t2 )))));\n",
      ":5:1: error: this expression needs 6 values at once; SELinux's kernel takes 5"),
+    ("a transition under two conditions",
+     "allow a_t a_t:file read;\nbool y true;\nif (x) { type_change a_t a_t:file a_t; }\n"
+     "if (y) { type_change a_t a_t:file a_t; }\n",
+     ":7:10: error: SELinux's kernel takes such a rule under one condition only"),
     ("a condition of eleven values",
      "allow a_t a_t:file read;\nif (" + "x && (" * 10 + "x" + ")" * 10 +
      ") { allow a_t a_t:file write; }\n",

@@ -109,6 +109,48 @@ VD_TEST(named_transitions_of_many_names_are_all_found)
     VD_EXPECT_EQ(vd_policydb_open(&db, blob, pt_size, NULL), VD_E_RANGE);
 }
 
+static const char conditional_text[] =
+    "type_transition a_t f_t:file a_t;\n"
+    "if (on && !off) { type_transition b_t f_t:file b_t; type_member a_t f_t:dir a_t; }\n"
+    "else { type_transition b_t f_t:file a_t; type_change a_t f_t:dir b_t; }\n"
+    "if (off && on) { type_change b_t f_t:dir a_t; } if (!off) { type_change b_t f_t:dir b_t; }\n"
+    "if (on) { type_transition a_t f_t:file a_t; }\n";
+
+static uint32_t found(const struct vd_policydb *db, enum vd_pdb_trans_kind kind, const char *source,
+                      const char *class)
+{
+    return vd_transition_find(db, kind, number(VD_SYM_TYPE, source), number(VD_SYM_TYPE, "f_t"),
+                              number(VD_SYM_CLASS, class));
+}
+
+VD_TEST(conditional_transitions_follow_the_booleans)
+{
+    struct vd_policydb db;
+    uint32_t a, b, on, off;
+
+    pt_compiled(conditional_text);
+    VD_EXPECT_EQ(pt_messages.errors, 0u);
+    a = number(VD_SYM_TYPE, "a_t");
+    b = number(VD_SYM_TYPE, "b_t");
+    on = number(VD_SYM_BOOL, "on");
+    off = number(VD_SYM_BOOL, "off");
+    VD_EXPECT_EQ(found(&pt_db, VD_TRANS_TYPE, "b_t", "file"), b);
+    for (uint32_t setting = 0; setting < 4; setting++) {
+        bool x = (setting & 1) != 0, y = (setting & 2) != 0;
+
+        copy();
+        VD_EXPECT_EQ(vd_policydb_set_bool(blob, on, x), VD_OK);
+        VD_EXPECT_EQ(vd_policydb_set_bool(blob, off, y), VD_OK);
+        vd_policydb_recompute(blob);
+        VD_EXPECT_EQ(vd_policydb_open(&db, blob, pt_size, NULL), VD_OK);
+        VD_EXPECT_EQ(found(&db, VD_TRANS_TYPE, "a_t", "file"), a);
+        VD_EXPECT_EQ(found(&db, VD_TRANS_TYPE, "b_t", "file"), x && !y ? b : a);
+        VD_EXPECT_EQ(found(&db, VD_TRANS_MEMBER, "a_t", "dir"), x && !y ? a : 0);
+        VD_EXPECT_EQ(found(&db, VD_TRANS_CHANGE, "a_t", "dir"), x && !y ? 0 : b);
+        VD_EXPECT_EQ(found(&db, VD_TRANS_CHANGE, "b_t", "dir"), !y ? b : x ? a : 0);
+    }
+}
+
 /* A field of the `row`th used row that gets a value which must be refused. */
 struct damage {
     const char *what, *text;
@@ -146,6 +188,14 @@ static const struct damage damages[] = {
     D(named_text, NAMED_ROWS, vd_pdb_named_row, 0, sources, 9999, VD_E_RANGE),
     D(named_text, NAMED_ROWS, vd_pdb_named_row, 0, type, 0, VD_E_RANGE),
     D(named_text, NAMED_ROWS, vd_pdb_named_row, 0, type, 4, VD_E_RANGE),
+    D(conditional_text, COND_TRANS, vd_pdb_cond_trans, 0, cond_first, 9999, VD_E_INVALID),
+    D(conditional_text, COND_TRANS, vd_pdb_cond_trans, 0, cond_count, 0, VD_E_INVALID),
+    D(conditional_text, COND_TRANS, vd_pdb_cond_trans, 0, branch, 2, VD_E_INVALID),
+    D(conditional_text, COND_TRANS, vd_pdb_cond_trans, 0, reserved, 1, VD_E_INVALID),
+    D(conditional_text, COND_TRANS, vd_pdb_cond_trans, 0, slot, 9999, VD_E_RANGE),
+    D(conditional_text, COND_TRANS, vd_pdb_cond_trans, 5, slot, 0, VD_E_RANGE),
+    D(conditional_text, COND_TRANS, vd_pdb_cond_trans, 0, value, 0, VD_E_RANGE),
+    D(conditional_text, COND_TRANS, vd_pdb_cond_trans, 0, value, 4, VD_E_RANGE),
 };
 
 /* The row as counted in the damage: of hash tables only used rows count. */

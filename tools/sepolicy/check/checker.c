@@ -48,13 +48,6 @@ static void refuse(struct vd_sp *sp)
     for (uint32_t i = 0; i < sp->xperm_rules.count; i++)
         vd_sp_error(&sp->messages, sp->xperm_rules.data[i].place,
                     "extended permissions are not supported yet");
-    for (uint32_t i = 0; i < sp->transitions.count; i++) {
-        const struct vd_sp_transition *rule = &sp->transitions.data[i];
-
-        if (rule->cond != 0)
-            vd_sp_error(&sp->messages, rule->place,
-                        "transitions inside an if block are not supported yet");
-    }
 }
 
 void vd_sp_check(struct vd_sp *sp, struct vd_sp_checked *ret)

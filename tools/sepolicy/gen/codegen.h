@@ -8,6 +8,18 @@
 #include "tools/sepolicy/check/checker.h"
 #include "tools/sepolicy/gen/pool.h"
 
+/* A part of an `if`. */
+struct vd_sp_branch {
+    uint32_t cond;   /* row of the model's conds */
+    uint32_t branch; /* 1: the condition holds, 0: it does not */
+};
+
+/* Where a conditional transition comes from. */
+struct vd_sp_cond_from {
+    struct vd_sp_branch branch;
+    uint32_t place;
+};
+
 /* The blob's tables while they are built; the formats are those of format.h. */
 struct vd_sp_image {
     struct vd_sp_checked *c;
@@ -37,6 +49,8 @@ struct vd_sp_image {
     VD_SP_VEC(uint32_t) node_from; /* by node, for VD_CX_BEGIN: first of the model's nodes */
     VD_SP_VEC(struct vd_pdb_cond_rule) cond_rules;
     struct vd_sp_pool cond_nodes; /* struct vd_pdb_cond_node */
+    uint32_t *cond_first;         /* by row of the model's conds: first of its COND_NODES */
+    bool *cond_value;             /* by first of the COND_NODES: under the default booleans */
     VD_SP_VEC(char) label_text;
     uint32_t *label_text_of; /* offset by name; 0: not written yet */
     VD_SP_VEC(struct vd_pdb_fs_use) fs_use;
@@ -51,7 +65,8 @@ struct vd_sp_image {
     VD_SP_VEC(struct vd_pdb_named_row) named_rows;
     uint64_t *named_targets;
     VD_SP_VEC(struct vd_pdb_cond_trans) cond_trans;
-    struct vd_sp_pool xperms; /* struct vd_pdb_xperm */
+    VD_SP_VEC(struct vd_sp_cond_from) cond_trans_from; /* by row of cond_trans */
+    struct vd_sp_pool xperms;                          /* struct vd_pdb_xperm */
 };
 
 /*
@@ -64,6 +79,7 @@ void vd_sp_generate(struct vd_sp_checked *c, struct vd_sp_image *ret);
 /* The parts. */
 void vd_sp_gen_tables(struct vd_sp_image *image);
 void vd_sp_gen_labels(struct vd_sp_image *image);
+void vd_sp_gen_conditions(struct vd_sp_image *image); /* only without errors */
 void vd_sp_gen_transitions(struct vd_sp_image *image);
 void vd_sp_gen_named(struct vd_sp_image *image);
 void vd_sp_gen_constraints(struct vd_sp_image *image);
@@ -77,6 +93,9 @@ const struct vd_pdb_leaf *vd_sp_leaf_of(const struct vd_sp_image *image, uint32_
 
 /* The blob, malloc'ed; VD_E_LIMIT if it would be larger than the format allows. */
 vd_status vd_sp_blob(const struct vd_sp_image *image, uint8_t **ret, size_t *ret_size);
+
+/* True unless no setting of the booleans has both in force (many are taken to have one). */
+bool vd_sp_branches_meet(const struct vd_sp *sp, struct vd_sp_branch a, struct vd_sp_branch b);
 
 /* The type that a transition gives; NULL: reported. */
 const struct vd_sp_symbol *vd_sp_gen_result(struct vd_sp *sp, const struct vd_sp_transition *rule);

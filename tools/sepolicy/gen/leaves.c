@@ -32,7 +32,7 @@ static void collect_conds(struct vd_sp_te *te, const struct vd_sp_cell *cell)
     te->leaf_conds.count = 0;
     for (uint32_t p = cell->conds; p != 0; p = te->row.parts.data[p - 1].next) {
         const struct vd_sp_cond_part *part = &te->row.parts.data[p - 1];
-        struct vd_pdb_cond_rule rule = {.cond_first = te->cond_first[part->cond],
+        struct vd_pdb_cond_rule rule = {.cond_first = te->image->cond_first[part->cond],
                                         .cond_count = sp->conds.data[part->cond].node_count,
                                         .branch = part->branch,
                                         .allowed = part->allowed & ~cell->allowed,
@@ -77,7 +77,7 @@ static void make_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
         const struct vd_pdb_cond_rule *rule = &te->leaf_conds.data[i];
 
         *VD_SP_PUSH(arena, &image->cond_rules) = *rule;
-        if (te->cond_value[rule->cond_first] != (rule->branch != 0))
+        if (image->cond_value[rule->cond_first] != (rule->branch != 0))
             continue;
         leaf.allowed |= rule->allowed;
         leaf.auditallow |= rule->auditallow;

@@ -80,61 +80,6 @@ static void gather(struct vd_sp_te *te, uint32_t source, uint32_t *at)
     }
 }
 
-static bool evaluate(const struct vd_sp *sp, const struct vd_sp_cond *cond)
-{
-    bool stack[VD_PDB_MAX_DEPTH] = {};
-    uint32_t depth = 0;
-
-    for (uint32_t i = 0; i < cond->node_count; i++) {
-        const struct vd_sp_cond_node *node = &sp->cond_nodes.data[cond->node_first + i];
-        bool b;
-
-        if (node->op == VD_COND_BOOL) {
-            const struct vd_sp_symbol *symbol = vd_sp_symbol_of(sp, VD_SP_BOOL, node->name.name);
-
-            stack[depth++] = sp->bool_values.data[symbol->row] != 0;
-            continue;
-        }
-        if (node->op == VD_COND_NOT) {
-            stack[depth - 1] = !stack[depth - 1];
-            continue;
-        }
-        b = stack[--depth];
-        if (node->op == VD_COND_OR)
-            stack[depth - 1] |= b;
-        else if (node->op == VD_COND_AND)
-            stack[depth - 1] &= b;
-        else
-            stack[depth - 1] = (stack[depth - 1] == b) == (node->op == VD_COND_EQ);
-    }
-    return stack[0];
-}
-
-/* Lays the conditions out and evaluates them under the default booleans. */
-static void gen_conditions(struct vd_sp_te *te)
-{
-    struct vd_sp *sp = te->image->c->sp;
-
-    te->cond_first = vd_sp_alloc_array(&sp->arena, sp->conds.count, sizeof(*te->cond_first));
-    te->cond_value = vd_sp_alloc_array(&sp->arena, sp->cond_nodes.count, sizeof(*te->cond_value));
-    for (uint32_t i = 0; i < sp->conds.count; i++) {
-        const struct vd_sp_cond *cond = &sp->conds.data[i];
-        struct vd_pdb_cond_node nodes[VD_PDB_MAX_COND] = {};
-
-        for (uint32_t n = 0; n < cond->node_count; n++) {
-            const struct vd_sp_cond_node *from = &sp->cond_nodes.data[cond->node_first + n];
-
-            nodes[n].op = from->op;
-            if (from->op == VD_COND_BOOL)
-                nodes[n].value = vd_sp_symbol_of(sp, VD_SP_BOOL, from->name.name)->number;
-        }
-        te->cond_first[i] =
-            vd_sp_pool_start(&te->image->cond_nodes,
-                             vd_sp_pool_add(&te->image->cond_nodes, nodes, cond->node_count));
-        te->cond_value[te->cond_first[i]] = evaluate(sp, cond);
-    }
-}
-
 static void warn_deny(struct vd_sp_te *te)
 {
     struct vd_sp *sp = te->image->c->sp;
@@ -161,7 +106,6 @@ static void prepare(struct vd_sp_te *te)
     te->class_first = vd_sp_alloc_array(arena, c->classes.count + 1, sizeof(uint32_t));
     group_by_set(te);
     group_by_type(te);
-    gen_conditions(te);
     vd_sp_leaves_init(te);
 }
 
@@ -201,6 +145,8 @@ void vd_sp_generate(struct vd_sp_checked *c, struct vd_sp_image *ret)
     vd_sp_pool_init(&ret->xperms, arena, sizeof(struct vd_pdb_xperm));
     vd_sp_gen_tables(ret);
     vd_sp_gen_labels(ret);
+    if (c->sp->messages.errors == 0)
+        vd_sp_gen_conditions(ret);
     vd_sp_gen_transitions(ret);
     vd_sp_gen_named(ret);
     vd_sp_gen_constraints(ret);

@@ -52,10 +52,8 @@ struct vd_sp_te {
     struct vd_sp_pool leaf_keys;    /* words: the vectors and conditional parts of a leaf */
     struct vd_sp_known_leaf *known; /* 2^VD_SP_KNOWN_LEAF_BITS, by a hash of the vectors */
     VD_SP_VEC(struct vd_pdb_cond_rule) leaf_conds; /* while a leaf is made */
-    uint32_t *cond_first;                          /* by row of conds: first of its COND_NODES */
-    bool *cond_value; /* by first of the COND_NODES: under the default booleans */
-    bool *effect;     /* by rule: a deny that took something away */
-    bool *reported;   /* by rule: a neverallow whose violation was reported */
+    bool *effect;                                  /* by rule: a deny that took something away */
+    bool *reported; /* by rule: a neverallow whose violation was reported */
 };
 
 /* row.c: fills the row for a source and a class, deny rules applied. */

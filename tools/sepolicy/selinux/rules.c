@@ -57,6 +57,8 @@ static void add(struct vd_sp_se *se, uint64_t key, uint32_t list, uint32_t datum
         *slot = se->rules.count + 1;
         *VD_SP_PUSH(&se->c->sp->arena, &se->rules) =
             (struct vd_sp_se_rule){.key = key, .list = list, .datum = datum};
+    } else if (key >> 48 >= VD_SE_TRANSITION) {
+        return; /* the same rule under conditions that are one */
     } else if (key >> 48 == VD_SE_AUDITDENY) {
         se->rules.data[*slot - 1].datum &= datum;
     } else {
@@ -186,21 +188,53 @@ static void gather_vector(struct vd_sp_se *se, struct vector *v)
     }
 }
 
+/* The rows `first` to `last` of the conditional transitions; the kernel takes one condition. */
+static void add_conditional(struct vd_sp_se *se, uint64_t key, uint32_t first, uint32_t last)
+{
+    struct vd_sp *sp = se->c->sp;
+    uint32_t other = 0;
+
+    for (uint32_t i = first; i < last; i++) {
+        const struct vd_sp_cond_from *from = &se->image->cond_trans_from.data[i];
+        uint32_t list = se->list_of[from->branch.branch][from->branch.cond];
+
+        if (i > first && (list - 1) / 2 != (other - 1) / 2) {
+            vd_sp_error_hint(
+                &sp->messages, from->place,
+                vd_sp_text(
+                    &sp->arena, "the other rule is at %s",
+                    vd_sp_place_text(&sp->messages, se->image->cond_trans_from.data[first].place)),
+                "SELinux's kernel takes such a rule under one condition only");
+            return;
+        }
+        other = list;
+        add(se, key, list, se->image->cond_trans.data[i].value);
+    }
+}
+
 static void gather_transitions(struct vd_sp_se *se)
 {
     static const enum vd_sp_se_spec specs[] = {[VD_TRANS_TYPE] = VD_SE_TRANSITION,
                                                [VD_TRANS_MEMBER] = VD_SE_MEMBER,
                                                [VD_TRANS_CHANGE] = VD_SE_CHANGE};
+    uint32_t rule = 0; /* the slots' conditional rules stand in their order */
 
     for (uint32_t i = 0; i < se->image->slots.count; i++) {
         const struct vd_pdb_slot *slot = &se->image->slots.data[i];
-        uint32_t kind = (uint32_t)(slot->key >> 56);
+        uint32_t kind = (uint32_t)(slot->key >> 56), next = rule;
+        uint64_t key;
 
-        if (kind >= VD_TRANS_TYPE && kind <= VD_TRANS_CHANGE)
-            add(se,
-                key_of(slot->key >> 20 & 0xfffff, slot->key & 0xfffff, slot->key >> 40 & 0xffff,
-                       specs[kind]),
-                0, slot->value);
+        if (kind < VD_TRANS_TYPE || kind > VD_TRANS_CHANGE)
+            continue;
+        key = key_of(slot->key >> 20 & 0xfffff, slot->key & 0xfffff, slot->key >> 40 & 0xffff,
+                     specs[kind]);
+        while (next < se->image->cond_trans.count && se->image->cond_trans.data[next].slot == i)
+            next++;
+        if (next == rule)
+            add(se, key, 0, slot->value);
+        else
+            add_conditional(se, key, rule, next);
+        rule = next;
     }
 }
 
