@@ -9,6 +9,7 @@
 #include "tools/veridian/policy/compile.h"
 #include "tools/veridian/policy/open.h"
 #include "tools/veridian/policy/query.h"
+#include "tools/veridian/policy/search.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -94,10 +95,8 @@ static const struct vd_cli_command query_command = {
 };
 
 static const struct vd_cli_command *const verbs[] = {
-    &vd_policy_compile_command,
-    &query_command,
-    &vd_policy_check_command,
-    NULL,
+    &vd_policy_compile_command, &query_command, &vd_policy_check_command,
+    &vd_policy_search_command,  NULL,
 };
 
 const struct vd_cli_command vd_area_policy = {
