@@ -18,7 +18,9 @@ struct vd_sp_messages {
     uint32_t end; /* place after the last source */
     uint32_t errors, warnings;
     bool mute;                  /* nothing is reported or counted */
-    struct vd_sp_window window; /* for the lines that messages show */
+    struct vd_sp_window window; /* for the lines that messages show, */
+    struct vd_sp_window ahead;  /* for the lexer, */
+    struct vd_sp_window again;  /* and for statements read a second time */
     struct vd_sp_cursor cursor; /* at the line found last */
 };
 

@@ -24,7 +24,7 @@ static void look_at(struct vd_sp_lexer *lexer, uint32_t place)
     const struct vd_sp_source *source = &lexer->messages->sources.data[lexer->source];
     uint32_t size;
 
-    lexer->start = vd_sp_window_at(&lexer->window, lexer->messages->arena, &source->text,
+    lexer->start = vd_sp_window_at(lexer->window, lexer->messages->arena, &source->text,
                                    place - source->first, &size);
     lexer->at = lexer->start;
     lexer->end = lexer->start + size;
@@ -53,7 +53,8 @@ static void enter_source(struct vd_sp_lexer *lexer, uint32_t index)
 void vd_sp_lexer_init(struct vd_sp_lexer *lexer, struct vd_sp_messages *messages,
                       struct vd_sp_names *names, uint32_t first, uint32_t last)
 {
-    *lexer = (struct vd_sp_lexer){.messages = messages, .names = names, .last = last};
+    *lexer = (struct vd_sp_lexer){
+        .messages = messages, .names = names, .last = last, .window = &messages->ahead};
     enter_source(lexer, first);
 }
 
@@ -62,8 +63,11 @@ void vd_sp_lexer_init_at(struct vd_sp_lexer *lexer, struct vd_sp_messages *messa
 {
     uint32_t last = messages->sources.count - 1;
 
-    *lexer =
-        (struct vd_sp_lexer){.messages = messages, .names = names, .source = last, .last = last};
+    *lexer = (struct vd_sp_lexer){.messages = messages,
+                                  .names = names,
+                                  .source = last,
+                                  .last = last,
+                                  .window = &messages->again};
     while (lexer->source > 0 && messages->sources.data[lexer->source].first > place)
         lexer->source--;
     look_at(lexer, place);

@@ -36,7 +36,7 @@ struct vd_sp_lexer {
     struct vd_sp_messages *messages; /* borrowed */
     struct vd_sp_names *names;       /* borrowed */
     uint32_t source, last;           /* indexes: being read, the last to read */
-    struct vd_sp_window window;      /* the piece of it that is in sight */
+    struct vd_sp_window *window;     /* of the messages: the piece that is in sight */
     const char *start, *at, *end;    /* in that piece */
     uint32_t first;                  /* place of `start` */
 };
@@ -45,7 +45,7 @@ struct vd_sp_lexer {
 void vd_sp_lexer_init(struct vd_sp_lexer *lexer, struct vd_sp_messages *messages,
                       struct vd_sp_names *names, uint32_t first, uint32_t last);
 
-/* Starts at a place; ends where the last source ends. */
+/* Starts at a place, for a statement that was read before; ends where the last source ends. */
 void vd_sp_lexer_init_at(struct vd_sp_lexer *lexer, struct vd_sp_messages *messages,
                          struct vd_sp_names *names, uint32_t place);
 
