@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#define _GNU_SOURCE 1
 #include "tools/sepolicy/memory.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define CHUNK_SIZE ((size_t)1 << 20)
+#define LARGE      (CHUNK_SIZE / 4) /* larger allocations have a chunk of their own */
+#define PAGE       ((size_t)4096)
 
-#define LARGE (CHUNK_SIZE / 4) /* larger allocations have a chunk of their own */
+/*
+ * Chunks are mappings of their own, not the heap's: pages that were never
+ * touched cost nothing, a large one grows without a copy, and what is given
+ * back is given back.
+ */
 
 struct vd_sp_chunk {
     struct vd_sp_chunk *next, *prev;
@@ -14,12 +21,14 @@ struct vd_sp_chunk {
     uint64_t reserved; /* keeps the content aligned to 16 */
 };
 
+#define CHUNK_CONTENT (CHUNK_SIZE - sizeof(struct vd_sp_chunk))
+
 void vd_sp_arena_done(struct vd_sp_arena *arena)
 {
     while (arena->chunks != NULL) {
         struct vd_sp_chunk *next = arena->chunks->next;
 
-        free(arena->chunks);
+        (void)munmap(arena->chunks, arena->chunks->size);
         arena->chunks = next;
     }
     arena->at = arena->end = NULL;
@@ -61,20 +70,21 @@ static size_t chunk_size(struct vd_sp_arena *arena, size_t content, size_t relea
 
     if (content > arena->max || size > arena->max - (arena->used - released))
         vd_sp_escape(arena, VD_E_LIMIT);
-    return size;
+    return (size + PAGE - 1) & ~(PAGE - 1);
 }
 
 static void *chunk_new(struct vd_sp_arena *arena, size_t content)
 {
     size_t size = chunk_size(arena, content, 0);
-    struct vd_sp_chunk *chunk = calloc(1, size);
+    struct vd_sp_chunk *chunk =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    if (chunk == NULL)
+    if (chunk == MAP_FAILED)
         vd_sp_escape(arena, VD_E_NO_MEMORY);
     return chunk_link(arena, chunk, size);
 }
 
-/* A large allocation with another size; what is new is not zeroed, so that it costs no page. */
+/* A large allocation with another size. */
 static void *chunk_resize(struct vd_sp_arena *arena, void *content, size_t wanted)
 {
     struct vd_sp_chunk *chunk = (struct vd_sp_chunk *)content - 1;
@@ -82,8 +92,8 @@ static void *chunk_resize(struct vd_sp_arena *arena, void *content, size_t wante
     struct vd_sp_chunk *moved;
 
     chunk_unlink(arena, chunk);
-    moved = realloc(chunk, size);
-    if (moved == NULL) {
+    moved = mremap(chunk, chunk->size, size, MREMAP_MAYMOVE);
+    if (moved == MAP_FAILED) {
         (void)chunk_link(arena, chunk, chunk->size);
         vd_sp_escape(arena, VD_E_NO_MEMORY);
     }
@@ -92,10 +102,12 @@ static void *chunk_resize(struct vd_sp_arena *arena, void *content, size_t wante
 
 void vd_sp_release(struct vd_sp_arena *arena, void *data, size_t size)
 {
+    struct vd_sp_chunk *chunk = (struct vd_sp_chunk *)data - 1;
+
     if (data == NULL || size <= LARGE)
         return;
-    chunk_unlink(arena, (struct vd_sp_chunk *)data - 1);
-    free((struct vd_sp_chunk *)data - 1);
+    chunk_unlink(arena, chunk);
+    (void)munmap(chunk, chunk->size);
 }
 
 void *vd_sp_alloc(struct vd_sp_arena *arena, size_t size)
@@ -108,8 +120,8 @@ void *vd_sp_alloc(struct vd_sp_arena *arena, size_t size)
     if (size > LARGE)
         return chunk_new(arena, size); /* the open chunk stays open */
     if (size > (size_t)(arena->end - arena->at)) {
-        arena->at = chunk_new(arena, CHUNK_SIZE);
-        arena->end = arena->at + CHUNK_SIZE;
+        arena->at = chunk_new(arena, CHUNK_CONTENT);
+        arena->end = arena->at + CHUNK_CONTENT;
     }
     ret = arena->at;
     arena->at += size;

@@ -76,6 +76,22 @@ static void list_parts(const struct vd_sp_image *image, struct part *parts)
     parts[VD_PDB_XPERMS] = POOL_PART(image->xperms, (uint32_t)sizeof(struct vd_pdb_xperm));
 }
 
+/* Type enforcement is most of a policy and is not needed any more once it has been copied. */
+static void release_part(struct vd_sp_image *image, uint32_t section)
+{
+    const struct vd_sp_checked *c = image->c;
+
+    if (section == VD_PDB_TE_ROOT) {
+        vd_sp_release(&c->sp->arena, image->te_root,
+                      (size_t)c->type_count * c->classes.count * sizeof(*image->te_root));
+        image->te_root = NULL;
+    } else if (section == VD_PDB_TE_ROWS) {
+        vd_sp_pool_release(&image->rows);
+    } else if (section == VD_PDB_TE_BLOCKS) {
+        vd_sp_pool_release(&image->blocks);
+    }
+}
+
 static void fill_header(const struct vd_sp_image *image, struct vd_pdb_header *head)
 {
     const struct vd_sp_checked *c = image->c;
@@ -99,7 +115,7 @@ static void fill_header(const struct vd_sp_image *image, struct vd_pdb_header *h
     head->cats = image->cats.count;
 }
 
-vd_status vd_sp_blob(const struct vd_sp_image *image, uint8_t **ret, size_t *ret_size)
+vd_status vd_sp_blob(struct vd_sp_image *image, uint8_t **ret, size_t *ret_size)
 {
     struct part parts[VD_PDB_SECTION_COUNT] = {};
     struct vd_pdb_header head = {};
@@ -126,6 +142,7 @@ vd_status vd_sp_blob(const struct vd_sp_image *image, uint8_t **ret, size_t *ret
     for (uint32_t i = 0; i < VD_PDB_SECTION_COUNT; i++) {
         if (head.sections[i].size > 0)
             memcpy(blob + head.sections[i].offset, parts[i].data, head.sections[i].size);
+        release_part(image, i);
     }
     memcpy(blob, &head, sizeof(head));
     head.checksum = vd_crc64(0, blob, end);

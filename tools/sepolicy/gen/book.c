@@ -51,21 +51,21 @@ static void add(struct vd_sp_book *book, const struct vd_sp_book_row *row)
     rule->line = line.line;
 }
 
-/* The two lists as one, by place. */
+/* The access vectors, which are in the order of their places, and the rest as one list. */
 static void merge(struct vd_sp_book *book)
 {
-    const struct vd_sp_book_row *a = book->avs.list.data, *b = book->others.list.data;
-    uint32_t a_left = book->avs.list.count, b_left = book->others.list.count;
+    const struct vd_sp_book_row *other = book->others.data;
+    uint32_t left = book->others.count;
+    struct vd_sp_book_row row = {};
 
-    while (a_left > 0 || b_left > 0) {
-        if (b_left == 0 || (a_left > 0 && a->place < b->place)) {
-            add(book, a++);
-            a_left--;
-        } else {
-            add(book, b++);
-            b_left--;
-        }
+    for (uint32_t i = 0; i < book->image->c->avs.count; i++) {
+        vd_sp_book_av(book, i, &row);
+        for (; left > 0 && other->place <= row.place; left--)
+            add(book, other++);
+        add(book, &row);
     }
+    for (; left > 0; left--)
+        add(book, other++);
 }
 
 struct part {

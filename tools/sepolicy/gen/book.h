@@ -15,10 +15,6 @@ struct vd_sp_book_row {
     uint32_t place;
 };
 
-struct vd_sp_book_rows {
-    VD_SP_VEC(struct vd_sp_book_row) list;
-};
-
 struct vd_sp_book {
     struct vd_sp_image *image;
     VD_SP_VEC(char) strings;
@@ -33,7 +29,7 @@ struct vd_sp_book {
     VD_SP_VEC(struct vd_rule_cond) conds;
     VD_SP_VEC(struct vd_pdb_cond_node) cond_nodes;
     VD_SP_VEC(struct vd_rule_span) spans;
-    struct vd_sp_book_rows avs, others; /* each sorted by place */
+    VD_SP_VEC(struct vd_sp_book_row) others; /* all but the vectors' rules, sorted by place */
     VD_SP_VEC(struct vd_rule) rules;
 };
 
@@ -43,8 +39,14 @@ struct vd_sp_book {
  */
 vd_status vd_sp_book_append(struct vd_sp_image *image, uint8_t **blob, size_t *size);
 
-/* book_rows.c: everything but the rows' places. */
+/* book_rows.c: everything but the rules on access vectors and the rows' places. */
 void vd_sp_book_fill(struct vd_sp_book *book);
+
+/*
+ * book_rows.c: the row of one access vector of the checked policy. `ret` holds the row of
+ * the one before, whose sets it takes where it comes from the same rule.
+ */
+void vd_sp_book_av(struct vd_sp_book *book, uint32_t index, struct vd_sp_book_row *ret);
 
 /* The offset of a text of `size` bytes, which is added. */
 uint32_t vd_sp_book_text(struct vd_sp_book *book, const char *text, size_t size);

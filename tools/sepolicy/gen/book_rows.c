@@ -109,10 +109,9 @@ static uint32_t condition(struct vd_sp_book *book, uint32_t cond)
     return book->cond_of[cond - 1] = book->conds.count;
 }
 
-static void put(struct vd_sp_book *book, struct vd_sp_book_rows *rows, const struct vd_rule *rule,
-                uint32_t place)
+static void put(struct vd_sp_book *book, const struct vd_rule *rule, uint32_t place)
 {
-    *VD_SP_PUSH(arena_of(book), &rows->list) =
+    *VD_SP_PUSH(arena_of(book), &book->others) =
         (struct vd_sp_book_row){.rule = *rule, .place = place};
 }
 
@@ -122,12 +121,12 @@ static void put_classes(struct vd_sp_book *book, const uint64_t *classes, struct
 {
     VD_SP_FOR_EACH_BIT (classes, VD_BITMAP_WORDS(book->image->c->classes.count), class) {
         rule->class = (uint16_t) class;
-        put(book, &book->others, rule, place);
+        put(book, rule, place);
         rule->flags |= VD_RULE_SAME;
     }
 }
 
-static void put_avs(struct vd_sp_book *book)
+void vd_sp_book_av(struct vd_sp_book *book, uint32_t index, struct vd_sp_book_row *ret)
 {
     static const uint8_t kinds[] = {
         [VD_SP_ALLOW] = VD_RULE_ALLOW,           [VD_SP_AUDITALLOW] = VD_RULE_AUDITALLOW,
@@ -135,28 +134,23 @@ static void put_avs(struct vd_sp_book *book)
         [VD_SP_NEVERALLOW] = VD_RULE_NEVERALLOW,
     };
     const struct vd_sp_checked *c = book->image->c;
+    const struct vd_sp_av *av = &c->avs.data[index];
+    const struct vd_sp_rule *from = &c->sp->rules.data[av->rule];
     const struct vd_sp_set *sets = c->sp->sets.list.data;
-    uint32_t before = UINT32_MAX;
-    struct vd_rule rule = {};
+    struct vd_rule *rule = &ret->rule;
 
-    for (uint32_t i = 0; i < c->avs.count; i++) {
-        const struct vd_sp_av *av = &c->avs.data[i];
-        const struct vd_sp_rule *from = &c->sp->rules.data[av->rule];
-
-        if (av->rule != before) {
-            rule = (struct vd_rule){.kind = kinds[av->kind]};
-            rule.source = type_set(book, &sets[from->source], &rule.flags);
-            rule.flags = from->otherwise ? VD_RULE_ELSE : 0;
-            rule.target = type_set(book, &sets[from->target], &rule.flags);
-            rule.cond = condition(book, from->cond);
-        } else {
-            rule.flags |= VD_RULE_SAME;
-        }
-        before = av->rule;
-        rule.class = av->class;
-        rule.perms = av->perms;
-        put(book, &book->avs, &rule, from->place);
+    if (index > 0 && av->rule == av[-1].rule) {
+        rule->flags |= VD_RULE_SAME;
+    } else {
+        *rule = (struct vd_rule){.kind = kinds[av->kind]};
+        rule->source = type_set(book, &sets[from->source], &rule->flags);
+        rule->flags = from->otherwise ? VD_RULE_ELSE : 0;
+        rule->target = type_set(book, &sets[from->target], &rule->flags);
+        rule->cond = condition(book, from->cond);
     }
+    rule->class = av->class;
+    rule->perms = av->perms;
+    ret->place = from->place;
 }
 
 /* The bit of a class's permission by its name; 0: it has none. */
@@ -202,7 +196,7 @@ static void put_xperm(struct vd_sp_book *book, const struct vd_sp_xperm_rule *fr
         rule.perms = perm_bit(c, class, from->nlmsg ? "nlmsg" : "ioctl");
         if (rule.perms == 0 || rule.name == 0)
             continue;
-        put(book, &book->others, &rule, from->place);
+        put(book, &rule, from->place);
         rule.flags |= VD_RULE_SAME;
     }
 }
@@ -286,7 +280,7 @@ static void put_roles(struct vd_sp_book *book, uint64_t *classes)
             continue;
         rule.source = role_set(book, &from->from);
         rule.target = role_set(book, &from->to);
-        put(book, &book->others, &rule, from->place);
+        put(book, &rule, from->place);
     }
     for (uint32_t i = 0; i < sp->role_transitions.count; i++) {
         const struct vd_sp_role_transition *from = &sp->role_transitions.data[i];
@@ -314,7 +308,7 @@ static void put_bounds(struct vd_sp_book *book)
             continue;
         rule.source = type_set(book, &(struct vd_sp_set){.items = &pair->left, .count = 1}, &none);
         rule.target = type_set(book, &(struct vd_sp_set){.items = &pair->right, .count = 1}, &none);
-        put(book, &book->others, &rule, pair->left.place);
+        put(book, &rule, pair->left.place);
     }
 }
 
@@ -387,7 +381,7 @@ static void put_constraints(struct vd_sp_book *book, uint32_t first, uint32_t co
             rule.kind = from->mls ? VD_RULE_MLSVALIDATETRANS : VD_RULE_VALIDATETRANS;
         else
             rule.kind = from->mls ? VD_RULE_MLSCONSTRAIN : VD_RULE_CONSTRAIN;
-        put(book, &book->others, &rule, from->place);
+        put(book, &rule, from->place);
     }
 }
 
@@ -413,7 +407,6 @@ void vd_sp_book_fill(struct vd_sp_book *book)
     *VD_SP_PUSH(&sp->arena, &book->files) = 0;
     begin_set(book, &(struct vd_sp_set){}, 0);
     (void)intern(book);
-    put_avs(book);
     for (uint32_t i = 0; i < sp->xperm_rules.count; i++) {
         if (vd_sp_on(sp, sp->xperm_rules.data[i].block))
             put_xperm(book, &sp->xperm_rules.data[i], classes);
@@ -430,7 +423,6 @@ void vd_sp_book_fill(struct vd_sp_book *book)
         put_constraints(book, row->node_first, row->node_count, i, text_of);
         put_constraints(book, row->vtrans_first, row->vtrans_count, i, text_of);
     }
-    if (book->others.list.count > 0)
-        qsort(book->others.list.data, book->others.list.count, sizeof(*book->others.list.data),
-              by_place);
+    if (book->others.count > 0)
+        qsort(book->others.data, book->others.count, sizeof(*book->others.data), by_place);
 }

@@ -91,8 +91,11 @@ void vd_sp_warn_bounds(struct vd_sp_image *image);
 const struct vd_pdb_leaf *vd_sp_leaf_of(const struct vd_sp_image *image, uint32_t source,
                                         uint32_t target, uint32_t class);
 
-/* The blob, malloc'ed; VD_E_LIMIT if it would be larger than the format allows. */
-vd_status vd_sp_blob(const struct vd_sp_image *image, uint8_t **ret, size_t *ret_size);
+/*
+ * The blob, malloc'ed; VD_E_LIMIT if it would be larger than the format allows.
+ * The tables of type enforcement are given back on the way.
+ */
+vd_status vd_sp_blob(struct vd_sp_image *image, uint8_t **ret, size_t *ret_size);
 
 /* True unless no setting of the booleans has both in force (many are taken to have one). */
 bool vd_sp_branches_meet(const struct vd_sp *sp, struct vd_sp_branch a, struct vd_sp_branch b);

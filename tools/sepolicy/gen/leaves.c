@@ -88,23 +88,22 @@ static void make_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
 
 static uint32_t find_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
 {
-    struct vd_sp *sp = te->image->c->sp;
+    struct vd_sp_arena *arena = &te->image->c->sp->arena;
     uint32_t plain[LEAF_WORDS] = {cell->allowed, cell->auditallow, cell->dontaudit};
-    uint32_t leaf, words = LEAF_WORDS;
-    uint32_t *key = plain;
+    const uint32_t *conds;
+    uint32_t leaf, words;
 
     te->leaf_conds.count = 0;
     if (cell->conds != 0)
         collect_conds(te, cell);
-    if (te->leaf_conds.count > 0) {
-        size_t size = te->leaf_conds.count * sizeof(*te->leaf_conds.data);
-
-        words += (uint32_t)(size / sizeof(*key));
-        key = vd_sp_alloc_array(&sp->arena, words, sizeof(*key));
-        memcpy(key, plain, sizeof(plain));
-        memcpy(key + LEAF_WORDS, te->leaf_conds.data, size);
-    }
-    leaf = vd_sp_pool_add(&te->leaf_keys, key, words);
+    conds = (const uint32_t *)te->leaf_conds.data;
+    words = te->leaf_conds.count * (uint32_t)(sizeof(*te->leaf_conds.data) / sizeof(*conds));
+    te->leaf_key.count = 0;
+    for (uint32_t i = 0; i < LEAF_WORDS; i++)
+        *VD_SP_PUSH(arena, &te->leaf_key) = plain[i];
+    for (uint32_t i = 0; i < words; i++)
+        *VD_SP_PUSH(arena, &te->leaf_key) = conds[i];
+    leaf = vd_sp_pool_add(&te->leaf_keys, te->leaf_key.data, te->leaf_key.count);
     if (leaf == te->image->leaves.count)
         make_leaf(te, cell);
     return leaf;

@@ -96,3 +96,20 @@ uint32_t vd_sp_pool_add(struct vd_sp_pool *pool, const void *data, uint32_t unit
     append(pool, data, units);
     return pool->entries.count - 1;
 }
+
+void vd_sp_pool_freeze(struct vd_sp_pool *pool)
+{
+    if (pool->table == NULL)
+        return;
+    vd_sp_release(pool->arena, pool->table, ((size_t)pool->mask + 1) * sizeof(*pool->table));
+    pool->table = NULL;
+}
+
+void vd_sp_pool_release(struct vd_sp_pool *pool)
+{
+    vd_sp_pool_freeze(pool);
+    VD_SP_VEC_RELEASE(pool->arena, &pool->entries);
+    vd_sp_release(pool->arena, pool->data, (size_t)pool->room * pool->unit);
+    pool->data = NULL;
+    pool->count = pool->room = 0;
+}

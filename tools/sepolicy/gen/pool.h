@@ -29,6 +29,12 @@ void vd_sp_pool_init(struct vd_sp_pool *pool, struct vd_sp_arena *arena, uint32_
 /* The entry (from 0) that holds these `units`, added if it is new. */
 uint32_t vd_sp_pool_add(struct vd_sp_pool *pool, const void *data, uint32_t units);
 
+/* Gives the pool's memory back; it is empty then and takes nothing more. */
+void vd_sp_pool_release(struct vd_sp_pool *pool);
+
+/* Gives back what finding an entry again took: nothing more is added. */
+void vd_sp_pool_freeze(struct vd_sp_pool *pool);
+
 /* Where an entry starts, in units. */
 VD_INLINE uint32_t vd_sp_pool_start(const struct vd_sp_pool *pool, uint32_t entry)
 {

@@ -109,6 +109,24 @@ static void prepare(struct vd_sp_te *te)
     vd_sp_leaves_init(te);
 }
 
+/* Gives back what only the building needed. */
+static void finish(struct vd_sp_te *te)
+{
+    struct vd_sp_checked *c = te->image->c;
+    struct vd_sp_arena *arena = &c->sp->arena;
+    size_t cells = (size_t)c->type_words * 64;
+
+    vd_sp_release(arena, te->row.cells, cells * sizeof(*te->row.cells));
+    vd_sp_release(arena, te->row.possible, cells * sizeof(*te->row.possible));
+    VD_SP_VEC_RELEASE(arena, &te->row.parts);
+    VD_SP_VEC_RELEASE(arena, &te->list);
+    vd_sp_release(arena, te->by_set, c->avs.count * sizeof(*te->by_set));
+    vd_sp_release(arena, te->by_type, te->type_first[c->type_count] * sizeof(*te->by_type));
+    vd_sp_pool_release(&te->leaf_keys);
+    vd_sp_pool_freeze(&te->image->rows);
+    vd_sp_pool_freeze(&te->image->blocks);
+}
+
 void vd_sp_gen_rules(struct vd_sp_image *image)
 {
     struct vd_sp_checked *c = image->c;
@@ -130,6 +148,7 @@ void vd_sp_gen_rules(struct vd_sp_image *image)
         }
     }
     warn_deny(&te);
+    finish(&te);
 }
 
 void vd_sp_generate(struct vd_sp_checked *c, struct vd_sp_image *ret)

@@ -49,6 +49,7 @@ struct vd_sp_te {
     uint32_t *by_type;              /* sets that have rules and contain the type */
     VD_SP_VEC(uint32_t) list;       /* rows of avs for the source at hand, grouped by class */
     uint32_t *class_first;          /* by class: where its rules begin in `list` */
+    VD_SP_VEC(uint32_t) leaf_key;   /* of the leaf that is looked for */
     struct vd_sp_pool leaf_keys;    /* words: the vectors and conditional parts of a leaf */
     struct vd_sp_known_leaf *known; /* 2^VD_SP_KNOWN_LEAF_BITS, by a hash of the vectors */
     VD_SP_VEC(struct vd_pdb_cond_rule) leaf_conds; /* while a leaf is made */
