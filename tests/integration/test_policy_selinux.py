@@ -66,6 +66,17 @@ type_transition a_t { d_t e_t }:file d_t;
 type_transition domain e_t:process b_t;
 type_member a_t d_t:dir e_t;
 type_change a_t things:dir e_t;
+tunable tuned true; tunable untuned false;
+if (tuned) { allow e_t e_t:file read; } else { allow e_t e_t:file write; }
+if (untuned || !tuned) { allow e_t e_t:file execute; } else { dontaudit e_t e_t:file write; }
+auditdeny c_t e_t:file { read write execute }; auditdeny c_t e_t:file { read open };
+attribute spread; expandattribute spread true; expandattribute domain false;
+typeattribute a_t spread; typeattribute e_t spread;
+allow spread things:dir read; allow a_t spread:dir write; dontaudit spread spread:file open;
+type c_t.inner; allow c_t.inner d_t:file read;
+neverallow e_t ~{ self a_t }:dir write;
+IF ! one { ALLOW a_t d_t:dir read; }
+if two xor three { allow a_t d_t:dir write; }
 if (one) { allow a_t b_t:file read; dontaudit a_t c_t:dir write; }
 else { allow a_t b_t:file write; auditallow a_t b_t:file write; }
 if (!(one && two)) { allow a_t c_t:file read; } else { allow domain c_t:file write; }
@@ -91,6 +102,8 @@ role_transition user_r d_t:dir admin_r;
 constrain file { read write } ( u1 == u2 or r1 dom r2 or t1 == { domain e_t } );
 constrain { file dir } read ( t1 == things and not ( t2 != { a_t b_t } ) );
 constrain process transition ( r1 == r2 or r1 == { user_r admin_r } or u2 == root );
+constrain dir write ( source role { user_r admin_r } and target type things or role dom );
+CONSTRAIN dir read ( NOT SOURCE TYPE e_t OR TARGET ROLE object_r OR T1 != spread OR SAMEUSER );
 validatetrans file ( t3 == domain or u1 != u2 );
 @SIDS@
 """

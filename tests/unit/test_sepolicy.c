@@ -97,6 +97,30 @@ static const struct {
      F, "file", "write"},
     {"allow a-b.c_t f_t:file read; type a-b.c_t; role r types a-b.c_t;", "u:r:a-b.c_t", F, "file",
      "read"},
+    {"if on && !off { allow a_t f_t:file read; }", A, F, "file", "read"},
+    {"if ! on xor off { allow a_t f_t:file read; } else { allow a_t f_t:file write; }", A, F,
+     "file", "write"},
+    {"tunable t true; if (t) { allow a_t f_t:file read; } else { allow a_t f_t:file write; }", A, F,
+     "file", "read"},
+    {"tunable t FALSE; if (!t == t) { allow a_t f_t:file read; } else { allow a_t f_t:file write; }",
+     A, F, "file", "write"},
+    {"tunable t true; neverallow a_t f_t:file write;"
+     "if (t) { allow a_t f_t:file read; } else { allow a_t f_t:file write; }",
+     A, F, "file", "read"},
+    {"ALLOW a_t f_t:file read; OPTIONAL { REQUIRE { TYPE b_t; } ALLOW a_t f_t:file write; }", A, F,
+     "file", "read write"},
+    {"allow domain ~self:process signal;", A, A, "process", ""},
+    {"allow domain ~self:process signal;", A, B, "process", "signal"},
+    {"allow domain ~{ self b_t }:process signal;", A, B, "process", ""},
+    {"neverallow domain ~self:process *; allow domain self:process fork;", A, A, "process", "fork"},
+    {"type b_t.x; role r types b_t.x; allow b_t.x f_t:file { read write }; allow b_t f_t:file read;",
+     "u:r:b_t.x", F, "file", "read"},
+    {"allow a_t f_t:file read; constrain file read (source role r and target type f_t);", A, F,
+     "file", "read"},
+    {"allow a_t f_t:file read; constrain file read (source type { b_t f_t });", A, F, "file", ""},
+    {"allow a_t f_t:file read; CONSTRAIN file read (T1 == b_t OR U1 != U2);", A, F, "file", ""},
+    {"allow a_t f_t:file read; constrain file read (role ==);", A, F, "file", ""},
+    {"allow a_t f_t:file read; constrain file read (role != and sameuser);", A, F, "file", "read"},
 };
 
 VD_TEST(sepolicy_statements)
@@ -171,7 +195,7 @@ static const struct {
     {"allow { a_t b_t f_t:file read;", 1, 20, "expected a type, found ':'", ""},
     {"allow { a_t b_t;", 1, 7, "this '{' has no closing '}'", ""},
     {"allow self f_t:file read;", 1, 7, "'self' can only be the target of a rule", ""},
-    {"allow a_t ~{ self }:file read;", 1, 14, "'self' cannot stand inside '~'", ""},
+    {"allow a_t ~{ -self }:file read;", 1, 15, "'-self' cannot stand inside '~'", ""},
     {"role r types self;", 1, 14, "'self' can only be the target of a rule", ""},
     {"allow a_t f_t file read;", 1, 15, "expected ':' and a class, found 'file'", ""},
     {"allow a_t f_t:file;", 1, 19, "expected a permission, found ';'", ""},
@@ -233,6 +257,9 @@ static const struct {
     {"constrain file read (u1 dom u2);", 1, 22, "users and types know only == and !=", ""},
     {"constrain file read (t1 dom a_t);", 1, 22, "names are compared with == or != only", ""},
     {"constrain file read (t3 == a_t);", 1, 22, "u3, r3 and t3 belong to validatetrans", ""},
+    {"constrain file read (source user u);", 1, 29, "expected 'role' or 'type', found 'user'", ""},
+    {"constrain file read (role 5);", 1, 27,
+     "expected ==, !=, dom, domby or incomp, found the number 5", ""},
     {"constrain file read (l1 == s0);", 1, 22, "a level can only be compared with another level",
      ""},
     /* blocks */
@@ -240,7 +267,10 @@ static const struct {
     {"if (on) { if (off) { } }", 1, 11, "'if' cannot stand inside an if block", ""},
     {"if (on) { allow r r; }", 1, 11, "a role allow cannot stand inside an if block", ""},
     {"if (on { allow a_t f_t:file read; }", 1, 8, "expected ')', found '{'", ""},
-    {"if () { }", 1, 5, "expected a boolean, found ')'", ""},
+    {"if () { }", 1, 5, "expected a boolean or '(', found ')'", ""},
+    {"if { }", 1, 4, "expected a boolean or '(', found '{'", ""},
+    {"tunable t true;\nif (t && on) { }", 2, 1,
+     "a condition is made of booleans or of tunables, not of both", ""},
     {"optional { allow a_t f_t:file read;", 1, 10, "this '{' has no closing '}'", ""},
     {"optional allow", 1, 10, "expected '{', found 'allow'", ""},
     {"require { nothing x; }", 1, 11,
@@ -258,6 +288,8 @@ static const struct {
     /* bounds */
     {"typebounds a_t b_t; typebounds b_t a_t;", 1, 16,
      "the bounds of type 'b_t' form a ring or more than 3 steps", ""},
+    {"type x; type x.a; type x.a.b; type x.a.b.c; type x.a.b.c.d;", 1, 50,
+     "the bounds of type 'x.a.b.c.d' form a ring or more than 3 steps", ""},
     {"typebounds a_t b_t; typebounds f_t b_t;", 1, 36, "type 'b_t' has another bound already", ""},
     /* initial contexts */
     {"sid kernel\nsid kernel u:r:f_t", 2, 12,
@@ -269,7 +301,15 @@ static const struct {
      "this context is not valid: the user does not have the role", ""},
     /* what is not there yet */
     {"allowxperm a_t f_t:file ioctl 0x1;", 1, 1, "extended permissions are not supported yet", ""},
-    {"module m 1.0;", 1, 1, "'module' is not supported yet", ""},
+    {"module m 1.0;", 1, 1, "this is a loadable module, not a policy",
+     "compile the modules together with the base policy, as one text"},
+    {"policy_module(m, 1.0)", 1, 1, "this is a loadable module, not a policy",
+     "compile the modules together with the base policy, as one text"},
+    {"pirqcon 33 u:r:a_t", 1, 1,
+     "'pirqcon' is about Xen's resources: policies for Xen are not compiled", ""},
+    {"expandattribute a_t true;", 1, 17, "'a_t' is a type, not an attribute", ""},
+    {"expandattribute domian true;", 1, 17, "unknown type or attribute 'domian'",
+     "did you mean 'domain'?"},
 };
 
 VD_TEST(sepolicy_errors_have_places)
@@ -386,6 +426,12 @@ VD_TEST(sepolicy_follows_line_marks)
         VD_E_INVALID);
     VD_EXPECT_EQ(pt_messages.first_error.line, 2);
     VD_EXPECT_STR(pt_messages.first_error.file, "mod.te");
+    VD_EXPECT_EQ(pt_compile("type a_t;\n# 7 \"mod.te\"\nallow a_t no_t:file read;\n"),
+                 VD_E_INVALID);
+    VD_EXPECT_EQ(pt_messages.first_error.line, 7);
+    VD_EXPECT_STR(pt_messages.first_error.file, "mod.te");
+    VD_EXPECT_EQ(pt_compile("type a_t;\n# 7 mods.te\nallow a_t no_t:file read;\n"), VD_E_INVALID);
+    VD_EXPECT_EQ(pt_messages.first_error.line, 3);
     VD_EXPECT_EQ(pt_compile("#line x\n#line 99999999999999 \"\n#lines\nallow"), VD_E_INVALID);
 }
 

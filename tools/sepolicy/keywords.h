@@ -88,8 +88,6 @@
 #define VD_SP_CONTEXTUAL(X)           \
     X(TRUE, "true")                   \
     X(FALSE, "false")                 \
-    X(TRUE_UPPER, "TRUE")             \
-    X(FALSE_UPPER, "FALSE")           \
     X(EQ, "eq")                       \
     X(DOM, "dom")                     \
     X(DOMBY, "domby")                 \
@@ -121,6 +119,8 @@
     X(DYNTRANSITION, "dyntransition") \
     X(IOCTL, "ioctl")                 \
     X(NLMSG, "nlmsg")
+
+#define VD_SP_MAX_KEYWORD 20u /* bytes of the longest word, with the NUL */
 
 enum vd_sp_keyword {
     VD_SP_KW_NONE,

@@ -35,7 +35,7 @@ struct vd_sp_symbol {
     uint8_t space;   /* enum vd_sp_space */
     uint8_t kind;    /* enum vd_sp_symbol_kind */
     bool permissive;
-    bool used;
+    bool tunable; /* a boolean whose value the compiler takes */
 };
 
 struct vd_sp_common {
@@ -178,6 +178,7 @@ struct vd_sp_cond_node {
 struct vd_sp_cond {
     uint32_t node_first, node_count;
     uint32_t place;
+    bool fixed; /* made of tunables: its rules are unconditional or gone */
 };
 
 /* A name that a `require` demands. */
@@ -219,6 +220,12 @@ struct vd_sp_sid {
 struct vd_sp_permissive {
     struct vd_sp_item type;
     uint32_t block;
+};
+
+struct vd_sp_expand {
+    struct vd_sp_item attribute;
+    uint32_t block;
+    bool value;
 };
 
 struct vd_sp_policycap {
@@ -303,6 +310,7 @@ struct vd_sp {
     VD_SP_VEC(struct vd_sp_default) defaults;
     VD_SP_VEC(struct vd_sp_sid) sids;
     VD_SP_VEC(struct vd_sp_policycap) policycaps;
+    VD_SP_VEC(struct vd_sp_expand) expands; /* expandattribute */
     VD_SP_VEC(struct vd_sp_label) labels;
     VD_SP_VEC(struct vd_sp_level) levels;   /* `level` statements */
     VD_SP_VEC(struct vd_sp_item) dominance; /* sensitivities, lowest first */

@@ -30,23 +30,26 @@ const char *vd_sp_window_at(struct vd_sp_window *window, struct vd_sp_arena *are
     return window->buf + (offset - window->offset);
 }
 
-/* Follows `#line NUMBER ["FILE"]` at p: the line after it has that number. */
+/* Follows `#line NUMBER ["FILE"]` or `# NUMBER "FILE"` at p: the next line has that number. */
 static void follow_mark(struct vd_sp_cursor *cursor, const char *p, const char *end)
 {
+    bool word = end - p >= 7 && memcmp(p, "#line ", 6) == 0;
     uint32_t number = 0;
     const char *digits, *close;
     size_t size;
 
-    if (end - p < 7 || memcmp(p, "#line ", 6) != 0)
+    if (!word && (end - p < 3 || memcmp(p, "# ", 2) != 0))
         return;
-    p += 6;
+    p += word ? 6 : 2;
     for (digits = p; p < end && *p >= '0' && *p <= '9' && number < MAX_MARK_NUMBER; p++)
         number = number * 10 + (uint32_t)(*p - '0');
     if (p == digits)
         return;
-    cursor->line = number - 2; /* of the mark itself, less one; the move adds it again */
     while (p < end && *p == ' ')
         p++;
+    if (!word && (p == end || *p != '"'))
+        return;                /* an ordinary comment */
+    cursor->line = number - 2; /* of the mark itself, less one; the move adds it again */
     if (p == end || *p != '"')
         return;
     p++;

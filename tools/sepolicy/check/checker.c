@@ -67,6 +67,7 @@ void vd_sp_check(struct vd_sp *sp, struct vd_sp_checked *ret)
     vd_sp_check_bounds(ret);
     check_defaults(ret);
     check_conditions(ret);
+    vd_sp_check_tunables(ret);
     vd_sp_check_rules(ret);
     refuse(sp);
 }

@@ -79,6 +79,7 @@ struct vd_sp_checked {
     VD_SP_VEC(struct vd_sp_checked_label) labels;
     uint32_t label_first[VD_SP_LABEL_KINDS + 1]; /* row of labels where a kind begins */
     uint64_t policycaps;                         /* a bit for each capability */
+    bool *expanded; /* by attribute, from the first one: SELinux's rules name its types */
     VD_SP_VEC(struct vd_sp_av) avs;
 };
 
@@ -102,6 +103,7 @@ void vd_sp_check_users(struct vd_sp_checked *c);
 void vd_sp_check_sids(struct vd_sp_checked *c);
 void vd_sp_check_labels(struct vd_sp_checked *c);
 void vd_sp_check_bounds(struct vd_sp_checked *c);
+void vd_sp_check_tunables(struct vd_sp_checked *c);
 void vd_sp_check_rules(struct vd_sp_checked *c);
 
 /* Services for the checker and the code generator. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Roles, users, initial contexts, bounds of types.
+ * Roles, users, initial contexts.
  */
 #include "tools/sepolicy/check/checker.h"
 
@@ -296,55 +296,5 @@ void vd_sp_check_sids(struct vd_sp_checked *c)
             vd_sp_warning(&sp->messages, symbol->place, NULL,
                           "initial context '%s' is declared but never given",
                           vd_sp_str(sp, symbol->name));
-    }
-}
-
-/* The steps from a type to its outermost bound; more than the limit for a ring. */
-static uint32_t bound_steps(const struct vd_sp_checked *c, uint32_t type)
-{
-    uint32_t steps = 0;
-
-    while (c->bounds[type] != 0 && steps <= VD_PDB_MAX_BOUNDS) {
-        type = c->bounds[type];
-        steps++;
-    }
-    return steps;
-}
-
-void vd_sp_check_bounds(struct vd_sp_checked *c)
-{
-    struct vd_sp *sp = c->sp;
-
-    c->bounds = vd_sp_alloc_array(&sp->arena, c->type_count, sizeof(*c->bounds));
-    for (uint32_t i = 0; i < sp->bounds.count; i++) {
-        const struct vd_sp_pair *pair = &sp->bounds.data[i];
-        struct vd_sp_symbol *parent, *child;
-
-        if (!vd_sp_on(sp, pair->block))
-            continue;
-        parent = vd_sp_find(sp, VD_SP_TYPE, &pair->left);
-        child = vd_sp_find(sp, VD_SP_TYPE, &pair->right);
-        if (parent == NULL || child == NULL)
-            continue;
-        if (parent->kind == VD_SP_ATTRIBUTE || child->kind == VD_SP_ATTRIBUTE) {
-            vd_sp_error(&sp->messages, pair->left.place, "only types bound types, not attributes");
-            continue;
-        }
-        if (c->bounds[child->number] != 0 && c->bounds[child->number] != parent->number) {
-            vd_sp_error(&sp->messages, pair->right.place, "type '%s' has another bound already",
-                        vd_sp_str(sp, pair->right.name));
-            continue;
-        }
-        c->bounds[child->number] = parent->number;
-    }
-    for (uint32_t i = 0; i < sp->bounds.count; i++) {
-        const struct vd_sp_pair *pair = &sp->bounds.data[i];
-        struct vd_sp_symbol *child = vd_sp_symbol_of(sp, VD_SP_TYPE, pair->right.name);
-
-        if (child != NULL && vd_sp_on(sp, pair->block) && child->number < c->type_count &&
-            bound_steps(c, child->number) > VD_PDB_MAX_BOUNDS)
-            vd_sp_error(&sp->messages, pair->right.place,
-                        "the bounds of type '%s' form a ring or more than %u steps",
-                        vd_sp_str(sp, pair->right.name), VD_PDB_MAX_BOUNDS);
     }
 }

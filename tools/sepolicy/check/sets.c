@@ -90,17 +90,19 @@ static void add_symbol(const struct vd_sp_checked *c, uint32_t number, uint64_t 
         words[i] |= from[i];
 }
 
-/* Handles `self` and `-self`; false if the item is neither or is not allowed here. */
+/* Handles `self`, `-self` and `~self`; false, reported, if it is not allowed here. */
 static bool take_self(struct vd_sp_checked *c, const struct vd_sp_item *item, bool complement,
                       uint8_t *flags)
 {
-    if (flags == NULL || complement) {
-        vd_sp_error(&c->sp->messages, item->place,
-                    flags == NULL ? "'self' can only be the target of a rule"
-                                  : "'self' cannot stand inside '~'");
+    if (flags == NULL) {
+        vd_sp_error(&c->sp->messages, item->place, "'self' can only be the target of a rule");
         return false;
     }
-    *flags |= item->minus ? VD_SP_AV_NOT_SELF : VD_SP_AV_SELF;
+    if (complement && item->minus) {
+        vd_sp_error(&c->sp->messages, item->place, "'-self' cannot stand inside '~'");
+        return false;
+    }
+    *flags |= item->minus || complement ? VD_SP_AV_NOT_SELF : VD_SP_AV_SELF;
     return true;
 }
 

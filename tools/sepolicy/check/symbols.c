@@ -59,7 +59,8 @@ static void number(struct vd_sp_checked *c, enum vd_sp_space space, enum vd_sp_s
     for (uint32_t i = 1; i < sp->symbols.count; i++) {
         struct vd_sp_symbol *symbol = &sp->symbols.data[i];
 
-        if (symbol->space != space || symbol->kind != kind || !vd_sp_on(sp, symbol->block))
+        if (symbol->space != space || symbol->kind != kind || symbol->tunable ||
+            !vd_sp_on(sp, symbol->block))
             continue;
         if (list.count >= max) {
             vd_sp_error(&sp->messages, symbol->place, "more than %u of kind '%s'", max - 1,
@@ -192,6 +193,33 @@ static void join_attribute(struct vd_sp_checked *c, const struct vd_sp_pair *pai
     vd_bitmap_set(c->attributes[attribute->number - c->type_count], type->number);
 }
 
+static void check_expands(struct vd_sp_checked *c)
+{
+    struct vd_sp *sp = c->sp;
+    uint32_t count = c->types.count - c->type_count;
+    bool *kept = vd_sp_alloc_array(&sp->arena, count, sizeof(*kept));
+
+    c->expanded = vd_sp_alloc_array(&sp->arena, count, sizeof(*c->expanded));
+    for (uint32_t i = 0; i < sp->expands.count; i++) {
+        const struct vd_sp_expand *row = &sp->expands.data[i];
+        struct vd_sp_symbol *attribute =
+            vd_sp_on(sp, row->block) ? vd_sp_find(sp, VD_SP_TYPE, &row->attribute) : NULL;
+
+        if (attribute == NULL)
+            continue;
+        if (attribute->kind != VD_SP_ATTRIBUTE) {
+            vd_sp_error(&sp->messages, row->attribute.place, "'%s' is a type, not an attribute",
+                        vd_sp_str(sp, row->attribute.name));
+            continue;
+        }
+        *(row->value ? &c->expanded[attribute->number - c->type_count]
+                     : &kept[attribute->number - c->type_count]) = true;
+    }
+    /* Where both are said, checkpolicy lets `false` count. */
+    for (uint32_t i = 0; i < count; i++)
+        c->expanded[i] = c->expanded[i] && !kept[i];
+}
+
 void vd_sp_check_attributes(struct vd_sp_checked *c)
 {
     struct vd_sp *sp = c->sp;
@@ -207,6 +235,7 @@ void vd_sp_check_attributes(struct vd_sp_checked *c)
         if (vd_sp_on(sp, sp->type_attributes.data[i].block))
             join_attribute(c, &sp->type_attributes.data[i]);
     }
+    check_expands(c);
     for (uint32_t i = 0; i < sp->permissives.count; i++) {
         const struct vd_sp_permissive *row = &sp->permissives.data[i];
         struct vd_sp_symbol *type =

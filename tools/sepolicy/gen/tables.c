@@ -174,7 +174,7 @@ static uint32_t blob_kind(const struct vd_sp_image *image, const struct vd_sp_sy
     case VD_SP_USER:
         return VD_SYM_USER;
     case VD_SP_BOOL:
-        return VD_SYM_BOOL;
+        return symbol->tunable ? 0 : VD_SYM_BOOL;
     case VD_SP_SENS:
         return mls ? VD_SYM_SENS : 0;
     case VD_SP_CAT:

@@ -92,7 +92,7 @@ static bool parse_primary(struct condition *c)
             return false;
         c->nesting--;
     } else {
-        if (!vd_sp_expect_name(parser, "a boolean", &name))
+        if (!vd_sp_expect_name(parser, "a boolean or '('", &name))
             return false;
         emit(c, VD_COND_BOOL, &name);
     }
@@ -135,8 +135,7 @@ static bool parse_condition(struct vd_sp_parser *parser, struct vd_sp_cond *ret)
     struct condition c = {.parser = parser};
 
     *ret = (struct vd_sp_cond){.place = parser->start, .node_first = parser->sp->cond_nodes.count};
-    if (!vd_sp_expect(parser, '(', "'('") || !parse_binary(&c, 0) ||
-        !vd_sp_expect(parser, ')', "')'"))
+    if (!parse_binary(&c, 0))
         return false;
     ret->node_count = c.count;
     if (c.count > VD_PDB_MAX_COND || c.deepest > VD_PDB_MAX_DEPTH) {
@@ -148,7 +147,7 @@ static bool parse_condition(struct vd_sp_parser *parser, struct vd_sp_cond *ret)
     return true;
 }
 
-/* if (CONDITION) { RULES } [else { RULES }] */
+/* if CONDITION { RULES } [else { RULES }] */
 bool vd_sp_st_if(struct vd_sp_parser *parser)
 {
     struct vd_sp *sp = parser->sp;

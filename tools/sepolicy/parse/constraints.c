@@ -43,13 +43,22 @@ static struct vd_sp_node *emit(struct expression *e, enum vd_pdb_node_op op)
     return node;
 }
 
-static int find_operand(const struct vd_sp_token *token)
+static int find_operand(const struct vd_sp_parser *parser)
 {
-    for (size_t i = 0; token->kind == VD_SP_TOKEN_NAME && i < VD_COUNT(operands); i++) {
-        if (operands[i].keyword == token->name)
+    for (size_t i = 0; i < VD_COUNT(operands); i++) {
+        if (vd_sp_is_word(parser, operands[i].keyword))
             return (int)i;
     }
     return -1;
+}
+
+static int operand_of(uint8_t part)
+{
+    int i = 0;
+
+    while (operands[i].part != part)
+        i++;
+    return i;
 }
 
 static uint8_t parse_relation(struct vd_sp_parser *parser)
@@ -120,6 +129,38 @@ static bool compare_names(struct expression *e, int left, uint8_t rel, uint32_t 
     return true;
 }
 
+/*
+ * The old forms: `source role NAMES`, `target type NAMES`, … and `role RELATION`.
+ * False in `ret_good` if it is broken; false: it is none of these.
+ */
+static bool parse_old_form(struct expression *e, bool *ret_good)
+{
+    struct vd_sp_parser *parser = e->parser;
+    uint32_t place = parser->token.place;
+    bool target;
+    uint8_t rel;
+
+    if (vd_sp_accept_word(parser, VD_SP_KW_ROLE)) {
+        rel = parse_relation(parser);
+        *ret_good =
+            rel == 0 ? vd_sp_unexpected(parser, "==, !=, dom, domby or incomp")
+                     : compare_parts(e, operand_of(VD_PART_R1), operand_of(VD_PART_R2), rel, place);
+        return true;
+    }
+    target = vd_sp_is_word(parser, VD_SP_KW_TARGET);
+    if (!vd_sp_accept_word(parser, VD_SP_KW_SOURCE) && !vd_sp_accept_word(parser, VD_SP_KW_TARGET))
+        return false;
+    if (vd_sp_accept_word(parser, VD_SP_KW_ROLE))
+        *ret_good =
+            compare_names(e, operand_of(target ? VD_PART_R2 : VD_PART_R1), VD_REL_EQ, place);
+    else if (vd_sp_accept_word(parser, VD_SP_KW_TYPE))
+        *ret_good =
+            compare_names(e, operand_of(target ? VD_PART_T2 : VD_PART_T1), VD_REL_EQ, place);
+    else
+        *ret_good = vd_sp_unexpected(parser, "'role' or 'type'");
+    return true;
+}
+
 static bool parse_or(struct expression *e);
 
 static bool parse_primary(struct expression *e)
@@ -128,6 +169,7 @@ static bool parse_primary(struct expression *e)
     uint32_t place = parser->token.place;
     int left, right;
     uint8_t rel;
+    bool good;
 
     if (vd_sp_accept(parser, '(')) {
         if (++e->nesting > VD_SP_MAX_NESTING) {
@@ -142,14 +184,16 @@ static bool parse_primary(struct expression *e)
     }
     if (vd_sp_accept_word(parser, VD_SP_KW_SAMEUSER))
         return compare_parts(e, 0, 1, VD_REL_EQ, place);
-    left = find_operand(&parser->token);
+    if (parse_old_form(e, &good))
+        return good;
+    left = find_operand(parser);
     if (left < 0)
         return vd_sp_unexpected(parser, "an expression (u1, r1, t1, l1, h1, … or '(')");
     vd_sp_next(parser);
     rel = parse_relation(parser);
     if (rel == 0)
         return vd_sp_unexpected(parser, "==, !=, dom, domby or incomp");
-    right = find_operand(&parser->token);
+    right = find_operand(parser);
     if (right < 0)
         return compare_names(e, left, rel, place);
     vd_sp_next(parser);

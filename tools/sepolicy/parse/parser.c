@@ -18,7 +18,7 @@ static const struct {
     [VD_SP_KW_SID] = {vd_sp_st_sid, ANYWHERE},
     [VD_SP_KW_ATTRIBUTE] = {vd_sp_st_attribute, ANYWHERE},
     [VD_SP_KW_ATTRIBUTE_ROLE] = {vd_sp_st_attribute_role, ANYWHERE},
-    [VD_SP_KW_EXPANDATTRIBUTE] = {vd_sp_st_ignored, ANYWHERE},
+    [VD_SP_KW_EXPANDATTRIBUTE] = {vd_sp_st_expandattribute, ANYWHERE},
     [VD_SP_KW_TYPE] = {vd_sp_st_type, ANYWHERE},
     [VD_SP_KW_TYPEALIAS] = {vd_sp_st_typealias, ANYWHERE},
     [VD_SP_KW_TYPEATTRIBUTE] = {vd_sp_st_typeattribute, ANYWHERE},
@@ -30,7 +30,7 @@ static const struct {
     [VD_SP_KW_USER] = {vd_sp_st_user, ANYWHERE},
     [VD_SP_KW_ALLOW] = {vd_sp_st_rule, ANYWHERE | IN_IF},
     [VD_SP_KW_AUDITALLOW] = {vd_sp_st_rule, ANYWHERE | IN_IF},
-    [VD_SP_KW_AUDITDENY] = {vd_sp_st_unsupported, ANYWHERE | IN_IF},
+    [VD_SP_KW_AUDITDENY] = {vd_sp_st_rule, ANYWHERE | IN_IF},
     [VD_SP_KW_DONTAUDIT] = {vd_sp_st_rule, ANYWHERE | IN_IF},
     [VD_SP_KW_DENY] = {vd_sp_st_rule, ANYWHERE},
     [VD_SP_KW_NEVERALLOW] = {vd_sp_st_rule, ANYWHERE},
@@ -56,8 +56,8 @@ static const struct {
     [VD_SP_KW_OPTIONAL] = {vd_sp_st_optional, ANYWHERE},
     [VD_SP_KW_REQUIRE] = {vd_sp_st_require, ANYWHERE | IN_IF},
     [VD_SP_KW_POLICYCAP] = {vd_sp_st_policycap, ANYWHERE},
-    [VD_SP_KW_MODULE] = {vd_sp_st_unsupported, ANYWHERE},
-    [VD_SP_KW_POLICY_MODULE] = {vd_sp_st_unsupported, ANYWHERE},
+    [VD_SP_KW_MODULE] = {vd_sp_st_module, ANYWHERE},
+    [VD_SP_KW_POLICY_MODULE] = {vd_sp_st_module, ANYWHERE},
     [VD_SP_KW_DEFAULT_USER] = {vd_sp_st_default, ANYWHERE},
     [VD_SP_KW_DEFAULT_ROLE] = {vd_sp_st_default, ANYWHERE},
     [VD_SP_KW_DEFAULT_TYPE] = {vd_sp_st_default, ANYWHERE},
@@ -72,11 +72,11 @@ static const struct {
     [VD_SP_KW_FSCON] = {vd_sp_st_fscon, ANYWHERE},
     [VD_SP_KW_IBPKEYCON] = {vd_sp_st_ibpkeycon, ANYWHERE},
     [VD_SP_KW_IBENDPORTCON] = {vd_sp_st_ibendportcon, ANYWHERE},
-    [VD_SP_KW_PIRQCON] = {vd_sp_st_unsupported, ANYWHERE},
-    [VD_SP_KW_IOMEMCON] = {vd_sp_st_unsupported, ANYWHERE},
-    [VD_SP_KW_IOPORTCON] = {vd_sp_st_unsupported, ANYWHERE},
-    [VD_SP_KW_PCIDEVICECON] = {vd_sp_st_unsupported, ANYWHERE},
-    [VD_SP_KW_DEVICETREECON] = {vd_sp_st_unsupported, ANYWHERE},
+    [VD_SP_KW_PIRQCON] = {vd_sp_st_xen, ANYWHERE},
+    [VD_SP_KW_IOMEMCON] = {vd_sp_st_xen, ANYWHERE},
+    [VD_SP_KW_IOPORTCON] = {vd_sp_st_xen, ANYWHERE},
+    [VD_SP_KW_PCIDEVICECON] = {vd_sp_st_xen, ANYWHERE},
+    [VD_SP_KW_DEVICETREECON] = {vd_sp_st_xen, ANYWHERE},
 };
 
 static const char *const words[] = {"",
@@ -87,16 +87,57 @@ static const char *const words[] = {"",
 
 _Static_assert(VD_COUNT(words) == VD_SP_KW_COUNT, "a word for each keyword");
 
+/* Words that are not checkpolicy's, and `self`, which is a name to it, have one form only. */
+static bool has_capitals(uint32_t keyword)
+{
+    return keyword != VD_SP_KW_SELF && keyword != VD_SP_KW_DENY &&
+           keyword != VD_SP_KW_POLICY_MODULE;
+}
+
+/* The word in capitals: a word of the language too. */
+static void capitals(const char *word, char ret[VD_SP_MAX_KEYWORD])
+{
+    size_t i;
+
+    for (i = 0; word[i] != '\0'; i++)
+        ret[i] = word[i] >= 'a' && word[i] <= 'z' ? (char)(word[i] - 'a' + 'A') : word[i];
+    ret[i] = '\0';
+}
+
 void vd_sp_keywords_init(struct vd_sp *sp)
 {
+    char text[VD_SP_MAX_KEYWORD];
+
     for (uint32_t i = 1; i < VD_COUNT(words); i++)
         (void)vd_sp_name(&sp->names, words[i], strlen(words[i]));
+    /* Where there is no such form, a name that no source can contain keeps the numbers right. */
+    for (uint32_t i = 1; i < VD_SP_KW_RESERVED_END; i++) {
+        capitals(words[i], text);
+        if (!has_capitals(i))
+            text[0] = '!';
+        (void)vd_sp_name(&sp->names, text, strlen(text));
+    }
 }
 
 void vd_sp_next(struct vd_sp_parser *parser)
 {
     parser->last_end = parser->lexer.first + (uint32_t)(parser->lexer.at - parser->lexer.start);
     vd_sp_lex(&parser->lexer, &parser->token);
+    if (parser->token.kind == VD_SP_TOKEN_NAME && parser->token.name >= VD_SP_KW_COUNT &&
+        parser->token.name < VD_SP_KW_COUNT + VD_SP_KW_RESERVED_END - 1)
+        parser->token.name -= VD_SP_KW_COUNT - 1;
+}
+
+bool vd_sp_is_word(const struct vd_sp_parser *parser, uint32_t keyword)
+{
+    char text[VD_SP_MAX_KEYWORD];
+
+    if (parser->token.kind != VD_SP_TOKEN_NAME || parser->token.name == keyword)
+        return parser->token.kind == VD_SP_TOKEN_NAME;
+    if (keyword < VD_SP_KW_RESERVED_END || parser->token.name < VD_SP_KW_COUNT)
+        return false;
+    capitals(words[keyword], text);
+    return strcmp(text, vd_sp_str(parser->sp, parser->token.name)) == 0;
 }
 
 bool vd_sp_accept(struct vd_sp_parser *parser, uint32_t kind)
@@ -109,7 +150,7 @@ bool vd_sp_accept(struct vd_sp_parser *parser, uint32_t kind)
 
 bool vd_sp_accept_word(struct vd_sp_parser *parser, uint32_t keyword)
 {
-    if (parser->token.kind != VD_SP_TOKEN_NAME || parser->token.name != keyword)
+    if (!vd_sp_is_word(parser, keyword))
         return false;
     vd_sp_next(parser);
     return true;

@@ -51,6 +51,8 @@ typedef bool (*vd_sp_statement_fn)(struct vd_sp_parser *parser);
 void vd_sp_next(struct vd_sp_parser *parser);
 /* Takes the next token if it is of that kind (is that word). */
 bool vd_sp_accept(struct vd_sp_parser *parser, uint32_t kind);
+/* True if the next token is that word, which may stand in capitals. */
+bool vd_sp_is_word(const struct vd_sp_parser *parser, uint32_t keyword);
 bool vd_sp_accept_word(struct vd_sp_parser *parser, uint32_t keyword);
 /* The same, but anything else is an error; `what` says what it belongs to. */
 bool vd_sp_expect(struct vd_sp_parser *parser, uint32_t kind, const char *what);
@@ -121,7 +123,8 @@ bool vd_sp_st_ibpkeycon(struct vd_sp_parser *parser);
 bool vd_sp_st_ibendportcon(struct vd_sp_parser *parser);
 /* other.c */
 bool vd_sp_st_policycap(struct vd_sp_parser *parser);
-bool vd_sp_st_ignored(struct vd_sp_parser *parser);
-bool vd_sp_st_unsupported(struct vd_sp_parser *parser);
+bool vd_sp_st_expandattribute(struct vd_sp_parser *parser);
+bool vd_sp_st_module(struct vd_sp_parser *parser);
+bool vd_sp_st_xen(struct vd_sp_parser *parser);
 
 #endif

@@ -13,6 +13,7 @@ static uint8_t rule_kind(uint32_t keyword)
         return VD_SP_ALLOW;
     case VD_SP_KW_AUDITALLOW:
         return VD_SP_AUDITALLOW;
+    case VD_SP_KW_AUDITDENY:
     case VD_SP_KW_DONTAUDIT:
         return VD_SP_DONTAUDIT;
     case VD_SP_KW_DENY:
@@ -86,6 +87,9 @@ bool vd_sp_st_rule(struct vd_sp_parser *parser)
     if (is_short)
         return kind == VD_SP_ALLOW ? end_role_allow(parser, &text)
                                    : vd_sp_unexpected(parser, "':' and a class");
+    /* What alone is audited when it is denied: dontaudit for all the rest. */
+    if (parser->keyword == VD_SP_KW_AUDITDENY)
+        text.perms.complement = !text.perms.complement;
     *VD_SP_PUSH(&sp->arena, &sp->rules) =
         (struct vd_sp_rule){.source = vd_sp_share_set(&sp->sets, &sp->arena, &text.source),
                             .target = vd_sp_share_set(&sp->sets, &sp->arena, &text.target),

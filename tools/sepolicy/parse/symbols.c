@@ -278,16 +278,13 @@ bool vd_sp_st_bool(struct vd_sp_parser *parser)
 
     if (!vd_sp_expect_name(parser, "a boolean", &name))
         return false;
-    value = parser->token.kind == VD_SP_TOKEN_NAME &&
-            (parser->token.name == VD_SP_KW_TRUE || parser->token.name == VD_SP_KW_TRUE_UPPER);
-    if (!value &&
-        !(parser->token.kind == VD_SP_TOKEN_NAME &&
-          (parser->token.name == VD_SP_KW_FALSE || parser->token.name == VD_SP_KW_FALSE_UPPER)))
-        return vd_sp_unexpected(parser, "'true' or 'false'");
-    vd_sp_next(parser);
+    value = vd_sp_accept_word(parser, VD_SP_KW_TRUE);
+    if (!value && !vd_sp_expect_word(parser, VD_SP_KW_FALSE, "'true' or 'false'"))
+        return false;
     symbol = vd_sp_declare(parser, VD_SP_BOOL, VD_SP_PLAIN, &name);
     if (symbol != NULL) {
         symbol->row = sp->bool_values.count;
+        symbol->tunable = parser->keyword == VD_SP_KW_TUNABLE;
         *VD_SP_PUSH(&sp->arena, &sp->bool_values) = value;
     }
     return vd_sp_end_statement(parser);

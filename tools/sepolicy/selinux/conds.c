@@ -153,6 +153,8 @@ void vd_sp_se_gather_conds(struct vd_sp_se *se)
                                      .count = sp->conds.data[i].node_count};
         uint32_t negated = 0, row;
 
+        if (sp->conds.data[i].fixed)
+            continue;
         while (sp->cond_nodes.data[cond.first + cond.count - 1].op == VD_COND_NOT) {
             cond.count--;
             negated ^= 1;

@@ -152,6 +152,12 @@ static bool is_plain(const struct vd_sp_set *set)
     return !set->star && !set->complement;
 }
 
+static void list_types(struct vd_sp_checked *c, const uint64_t *types, struct numbers *list)
+{
+    VD_SP_FOR_EACH_BIT (types, c->type_words, type)
+        *VD_SP_PUSH(&c->sp->arena, list) = type;
+}
+
 /* The numbers that stand in the rules for a set whose types are the set `types`. */
 static void list_numbers(struct vd_sp_se *se, const struct vd_sp_set *set, uint32_t types,
                          struct numbers *list)
@@ -159,12 +165,16 @@ static void list_numbers(struct vd_sp_se *se, const struct vd_sp_set *set, uint3
     struct vd_sp_checked *c = se->c;
 
     list->count = 0;
-    for (uint32_t i = 0; is_plain(set) && i < set->count; i++)
-        *VD_SP_PUSH(&c->sp->arena, list) = vd_sp_find(c->sp, VD_SP_TYPE, &set->items[i])->number;
-    if (is_plain(set))
-        return;
-    VD_SP_FOR_EACH_BIT (c->sets.data[types].words, c->type_words, type)
-        *VD_SP_PUSH(&c->sp->arena, list) = type;
+    for (uint32_t i = 0; is_plain(set) && i < set->count; i++) {
+        uint32_t number = vd_sp_find(c->sp, VD_SP_TYPE, &set->items[i])->number;
+
+        if (number >= c->type_count && c->expanded[number - c->type_count])
+            list_types(c, c->attributes[number - c->type_count], list);
+        else
+            *VD_SP_PUSH(&c->sp->arena, list) = number;
+    }
+    if (!is_plain(set))
+        list_types(c, c->sets.data[types].words, list);
 }
 
 static void gather_vector(struct vd_sp_se *se, struct vector *v)

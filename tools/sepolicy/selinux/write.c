@@ -123,7 +123,8 @@ static void put_type_attributes(struct vd_sp_se *se)
         memset(se->words, 0, words * sizeof(*se->words));
         vd_bitmap_set(se->words, i);
         for (uint32_t a = c->type_count; i < c->type_count && a < c->types.count; a++) {
-            if (vd_bitmap_get(c->attributes[a - c->type_count], i))
+            if (!c->expanded[a - c->type_count] &&
+                vd_bitmap_get(c->attributes[a - c->type_count], i))
                 vd_bitmap_set(se->words, a);
         }
         vd_sp_se_bitmap(se, se->words, words, 1);
