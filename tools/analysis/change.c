@@ -13,8 +13,9 @@ vd_status vd_inquiry_init(struct vd_inquiry *ret, const struct vd_policydb *db,
 
     q.rules = calloc(book->rule_count + 1u, sizeof(*q.rules));
     q.class_first = calloc(classes + 1u, sizeof(*q.class_first));
+    q.constraints = calloc(book->rule_count + 1u, sizeof(*q.constraints));
     next = calloc(classes + 1u, sizeof(*next));
-    if (q.rules == NULL || q.class_first == NULL || next == NULL) {
+    if (q.rules == NULL || q.class_first == NULL || q.constraints == NULL || next == NULL) {
         free(next);
         vd_inquiry_done(&q);
         return VD_E_NO_MEMORY;
@@ -30,6 +31,8 @@ vd_status vd_inquiry_init(struct vd_inquiry *ret, const struct vd_policydb *db,
     for (uint32_t i = 0; i < book->rule_count; i++) {
         if (vd_rule_is_av(&book->rules[i]))
             q.rules[next[book->rules[i].class]++] = i;
+        else if (vd_rule_is_constraint(&book->rules[i]))
+            q.constraints[q.constraint_count++] = i;
     }
     free(next);
     *ret = q;
@@ -40,6 +43,7 @@ void vd_inquiry_done(struct vd_inquiry *inquiry)
 {
     free(inquiry->rules);
     free(inquiry->class_first);
+    free(inquiry->constraints);
     *inquiry = (struct vd_inquiry){};
 }
 

@@ -51,6 +51,8 @@ struct vd_inquiry {
     const uint8_t *values; /* of the booleans */
     uint32_t *rules;       /* rules of access vectors (VD_RULE_ALLOW …), by class */
     uint32_t *class_first; /* where a class's begin; one more than there are classes */
+    uint32_t *constraints; /* rules that are constraints */
+    uint32_t constraint_count;
 };
 
 /* VD_E_NO_MEMORY. End with vd_inquiry_done. */

@@ -69,6 +69,16 @@ static bool compare(struct vd_cx *cx, const struct vd_pdb_node *node)
     return vd_pdb_bit(&cx->db, node->arg, vd_cx_number(cx, node->left)) == (node->rel == VD_REL_EQ);
 }
 
+/* An operator's value. */
+static bool operate(const struct vd_trace *t, const struct vd_trace_node *n)
+{
+    bool left = t->nodes[n->left].value;
+
+    return n->node.op == VD_CX_NOT   ? !left
+           : n->node.op == VD_CX_AND ? left && t->nodes[n->right].value
+                                     : left || t->nodes[n->right].value;
+}
+
 /* Appends one node; `stack` holds the operands that wait for their operator. */
 static bool grow(struct vd_trace *t, const struct vd_pdb_node *node, uint32_t *stack,
                  uint32_t *depth)
@@ -81,13 +91,12 @@ static bool grow(struct vd_trace *t, const struct vd_pdb_node *node, uint32_t *s
             return false;
         n->right = stack[--*depth];
         n->left = stack[--*depth];
-        n->value = node->op == VD_CX_AND ? t->nodes[n->left].value && t->nodes[n->right].value
-                                         : t->nodes[n->left].value || t->nodes[n->right].value;
+        n->value = operate(t, n);
     } else if (node->op == VD_CX_NOT) {
         if (*depth < 1)
             return false;
         n->left = stack[--*depth];
-        n->value = !t->nodes[n->left].value;
+        n->value = operate(t, n);
     } else {
         n->value = compare(&t->cx, node);
     }
@@ -97,12 +106,13 @@ static bool grow(struct vd_trace *t, const struct vd_pdb_node *node, uint32_t *s
     return true;
 }
 
-vd_status vd_trace_constraint(const struct vd_cx *cx, uint32_t first, struct vd_trace *ret)
+vd_status vd_trace_constraint(const struct vd_policydb *db, const struct vd_cx *cx, uint32_t first,
+                              struct vd_trace *ret)
 {
-    struct vd_trace t = {.db = &ret->cx.db, .cx = *cx};
+    struct vd_trace t = {.db = db, .cx = *cx};
     uint32_t stack[VD_PDB_MAX_DEPTH];
     uint32_t depth = 0, perms;
-    uint32_t end = vd_trace_next(&cx->db, first, &perms);
+    uint32_t end = vd_trace_next(db, first, &perms);
 
     if (end == UINT32_MAX || end - first < 3 || end - first > VD_PDB_MAX_NODES)
         return VD_E_INVALID;
@@ -110,7 +120,7 @@ vd_status vd_trace_constraint(const struct vd_cx *cx, uint32_t first, struct vd_
     if (t.nodes == NULL)
         return VD_E_NO_MEMORY;
     for (uint32_t i = first + 1; i + 1 < end; i++) {
-        const struct vd_pdb_node *node = node_at(&cx->db, i);
+        const struct vd_pdb_node *node = node_at(db, i);
         if (node == NULL || !grow(&t, node, stack, &depth)) {
             free(t.nodes);
             return VD_E_INVALID;
@@ -124,6 +134,17 @@ void vd_trace_done(struct vd_trace *trace)
 {
     free(trace->nodes);
     *trace = (struct vd_trace){};
+}
+
+void vd_trace_force(struct vd_trace *trace, uint32_t part, uint32_t bitmap)
+{
+    for (uint32_t i = 0; i < trace->count; i++) {
+        struct vd_trace_node *n = &trace->nodes[i];
+        if (n->node.op == VD_CX_NAMES && n->node.left == part && n->node.arg == bitmap)
+            n->value = n->node.rel == VD_REL_EQ;
+        else if (n->node.op == VD_CX_NOT || n->node.op == VD_CX_AND || n->node.op == VD_CX_OR)
+            n->value = operate(trace, n);
+    }
 }
 
 bool vd_trace_value(const struct vd_trace *trace)

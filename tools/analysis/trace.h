@@ -29,14 +29,21 @@ struct vd_trace {
 
 /*
  * Evaluates the constraint whose VD_CX_BEGIN is row `first` of NODES, for the
- * contexts and types in `cx`. VD_E_INVALID: no constraint stands there;
+ * contexts and types in `cx`; all is borrowed. VD_E_INVALID: no constraint stands there;
  * VD_E_NO_MEMORY. End with vd_trace_done.
  */
-vd_status vd_trace_constraint(const struct vd_cx *cx, uint32_t first, struct vd_trace *ret);
+vd_status vd_trace_constraint(const struct vd_policydb *db, const struct vd_cx *cx, uint32_t first,
+                              struct vd_trace *ret);
 void vd_trace_done(struct vd_trace *trace);
 
 /* The row of NODES behind the constraint that begins at `first`, and its permissions. */
 uint32_t vd_trace_next(const struct vd_policydb *db, uint32_t first, uint32_t *ret_perms);
+
+/*
+ * Takes the type of `part` (VD_PART_T1 or T2) for a member of the set at `bitmap`,
+ * and works the values out anew: as if the type had the attribute of that set.
+ */
+void vd_trace_force(struct vd_trace *trace, uint32_t part, uint32_t bitmap);
 
 /* Whether the whole is true. */
 bool vd_trace_value(const struct vd_trace *trace);

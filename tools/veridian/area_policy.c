@@ -7,6 +7,7 @@
 
 #include "tools/veridian/policy/check.h"
 #include "tools/veridian/policy/compile.h"
+#include "tools/veridian/policy/explain.h"
 #include "tools/veridian/policy/open.h"
 #include "tools/veridian/policy/query.h"
 #include "tools/veridian/policy/search.h"
@@ -95,7 +96,8 @@ static const struct vd_cli_command query_command = {
 };
 
 static const struct vd_cli_command *const verbs[] = {
-    &vd_policy_compile_command, &query_command, &vd_policy_check_command,
+    &vd_policy_compile_command, &query_command,
+    &vd_policy_check_command,   &vd_policy_explain_command,
     &vd_policy_search_command,  NULL,
 };
 
