@@ -76,12 +76,6 @@ static vd_status compile(struct vd_sp *sp, const struct vd_sepolicy_source *sour
     vd_sp_messages_end(&sp->messages);
     if (sp->messages.errors > 0)
         return VD_E_INVALID;
-    if (sp->options->form == VD_SEPOLICY_SELINUX)
-        VD_TRY(vd_sp_se_write(&selinux, &ret->blob, &ret->size));
-    else
-        VD_TRY(vd_sp_blob(&image, &ret->blob, &ret->size));
-    if (sp->options->form == VD_SEPOLICY_VERIDIAN && sp->options->rulebook)
-        VD_TRY(vd_sp_book_append(&image, &ret->blob, &ret->size));
     ret->types = checked.type_count - 1;
     ret->attributes = checked.types.count - checked.type_count;
     ret->classes = checked.classes.count - 1;
@@ -89,6 +83,12 @@ static vd_status compile(struct vd_sp *sp, const struct vd_sepolicy_source *sour
     ret->users = checked.users.count - 1;
     ret->rules = sp->rules.count;
     ret->booleans = checked.bools.count - 1;
+    if (sp->options->form == VD_SEPOLICY_SELINUX)
+        VD_TRY(vd_sp_se_write(&selinux, &ret->blob, &ret->size));
+    else
+        VD_TRY(vd_sp_blob(&image, &ret->blob, &ret->size));
+    if (sp->options->form == VD_SEPOLICY_VERIDIAN && sp->options->rulebook)
+        VD_TRY(vd_sp_book_append(&image, &ret->blob, &ret->size));
     return VD_OK;
 }
 

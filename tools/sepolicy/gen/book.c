@@ -99,6 +99,7 @@ static vd_status lay_out(const struct part *parts, struct vd_rulebook_header *he
 
 vd_status vd_sp_book_append(struct vd_sp_image *image, uint8_t **blob, size_t *size)
 {
+    struct vd_sp_arena *arena = &image->c->sp->arena;
     struct vd_sp_book book = {.image = image};
     struct vd_rulebook_header head = {.version = VD_RULEBOOK_VERSION,
                                       .header_size = VD_RULEBOOK_HEADER_SIZE};
@@ -108,6 +109,9 @@ vd_status vd_sp_book_append(struct vd_sp_image *image, uint8_t **blob, size_t *s
 
     vd_sp_book_fill(&book);
     merge(&book);
+    VD_SP_VEC_RELEASE(arena, &book.others);
+    VD_SP_VEC_RELEASE(arena, &image->c->avs);
+    VD_SP_VEC_RELEASE(arena, &image->c->sp->rules);
     if (book.rules.count > VD_RULEBOOK_MAX_RULES || book.sets.count > VD_RULEBOOK_MAX_SETS)
         return VD_E_LIMIT;
     parts[VD_BOOK_STRINGS] = PART(book.strings);

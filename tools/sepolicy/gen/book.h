@@ -35,7 +35,8 @@ struct vd_sp_book {
 
 /*
  * Appends the rulebook to the blob in `blob` (malloc'ed, reallocated); `size` grows.
- * VD_E_LIMIT: it would be larger than the format allows.
+ * VD_E_LIMIT: it would be larger than the format allows. The checked policy's rules are
+ * given back on the way: it is the last that reads them.
  */
 vd_status vd_sp_book_append(struct vd_sp_image *image, uint8_t **blob, size_t *size);
 
