@@ -8,7 +8,7 @@ static const char *const names[VD_POLICYCAP_COUNT] = {
     "always_check_network",
     "cgroup_seclabel",
     "nnp_nosuid_transition",
-    "genfs_seclabel_symlinks",
+    [VD_POLICYCAP_GENFS_SYMLINKS] = "genfs_seclabel_symlinks",
     "ioctl_skip_cloexec",
     "userspace_initial_context",
     "netlink_xperm",

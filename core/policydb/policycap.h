@@ -10,6 +10,7 @@
 #include "core/policydb/policydb.h"
 
 /* Those that this project acts on. */
+#define VD_POLICYCAP_GENFS_SYMLINKS 6u  /* genfscon labels symbolic links too */
 #define VD_POLICYCAP_NETIF_WILDCARD 10u /* names of interfaces may have '*' and '?' */
 #define VD_POLICYCAP_GENFS_WILDCARD 11u /* so may paths */
 

@@ -70,7 +70,7 @@ ANSWERS = [
     ("fs_use cgroup2", "c", " behaviour=genfs"),
     ("fs_use vfat", "d", " initial=unlabeled behaviour=none"),
     ("genfs proc / dir", "a", ""), ("genfs proc / file", "d", " initial=unlabeled"),
-    ("genfs proc /net file", "b", ""), ("genfs proc /abc/def lnk_file", "c", ""),
+    ("genfs proc /net file", "b", ""), ("genfs proc /abc/def lnk_file", "a", ""),
     ("genfs proc /abc/def sock_file", "b", ""), ("genfs proc /abc/def", "b", ""),
     ("genfs proc /quoted/path.x-y_z/1", "c", ""), ("genfs sysfs /any/thing", "a", ""),
     ("port tcp 80", "a", ""), ("port tcp 443", "b", ""), ("port udp 200", "b", ""),

@@ -13,7 +13,7 @@ import tempfile
 
 ROOT = os.environ.get("VD_SOURCE_ROOT", ".")
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
-from refpolicy import Questions, refpolicy  # noqa: E402
+from refpolicy import Questions, need_setools, refpolicy  # noqa: E402
 from setools_view import sediff, seinfo  # noqa: E402
 from tap import Skip, Tap  # noqa: E402
 
@@ -91,6 +91,7 @@ def compare(directory, kind):
 
 
 def main():
+    need_setools()
     for program in ("checkpolicy", "seinfo", "sediff"):
         if shutil.which(program) is None:
             print(f"1..0 # SKIP {program} is not installed")

@@ -2,9 +2,12 @@
 """Debian's reference policy (scripts/refpolicy), and random questions about a policy in
 SELinux's binary form: contexts that are valid, pairs that a rule is about and pairs that
 none may be about. setools reads the policy for it."""
+import importlib.util
 import os
 import random
+import shutil
 import subprocess
+import sys
 from collections import defaultdict
 
 from tap import Skip
@@ -13,6 +16,18 @@ ROOT = os.environ.get("VD_SOURCE_ROOT", ".")
 MISSING = 3  # exit code of scripts/refpolicy
 RULES_A_BATCH = 1200
 SWITCHES = 60  # the command line takes 64 options of a kind
+
+
+def need_setools():
+    """Goes on under the Python of setools' programs where this one does not have it: it is a
+    part of theirs, for their version of Python."""
+    program = shutil.which("seinfo")
+    if importlib.util.find_spec("setools") is not None or program is None:
+        return
+    with open(program, encoding="utf-8") as file:
+        python = file.readline().removeprefix("#!").split()[0]
+    if os.path.realpath(python) != os.path.realpath(sys.executable):
+        os.execv(python, [python, *sys.argv])
 
 
 def refpolicy(kind):

@@ -197,9 +197,7 @@ user u roles r level s0 range s0;
 def follows(name, want):
     """Judges the lines that come right after the mark `name`."""
     def judge(said):
-        rows = [" ".join(row).strip() for row in said.rows]
-        place = rows.index(f"mark {name}") + 1 if f"mark {name}" in rows else len(rows)
-        found = rows[place:place + len(want)]
+        found = said.after(name, len(want))
         return "" if found == want else f"expected {want}\nfound {found}"
     return judge
 
@@ -211,6 +209,7 @@ genfscon proc /sys/kernel -- u:r:c_t
 genfscon proc /sys/kernel/host u:r:a_t
 genfscon proc /f u:r:b_t
 genfscon proc /file u:r:c_t
+genfscon proc /mounts -l u:r:a_t
 genfscon proc /cpuinfo -d u:r:a_t
 genfscon proc /m -- u:r:c_t
 """
@@ -287,6 +286,59 @@ def case_labels(machine):
         judges += [(f"a policy with labels of {title} is loaded", loaded(name)),
                    (f"labels of {title}: as the engine's", same(compared, len(questions)))]
     return judges
+
+
+CAPABILITIES = [
+    "network_peer_controls", "open_perms", "extended_socket_class", "always_check_network",
+    "cgroup_seclabel", "nnp_nosuid_transition", "genfs_seclabel_symlinks", "ioctl_skip_cloexec",
+    "userspace_initial_context", "netlink_xperm", "netif_wildcard", "genfs_seclabel_wildcard",
+    "functionfs_seclabel", "memfd_class", "bpf_token_perms"]
+OLD = 9 # as many does every kernel of the image know
+
+
+def case_capabilities(machine):
+    """Every second one, then the others: each is the kernel's own under the same name."""
+    judges = []
+    for odd in (0, 1):
+        wanted = CAPABILITIES[odd::2]
+        name = machine.load(machine.selinux(machine.source(small(
+            more="\n".join(f"policycap {word};" for word in wanted)))))
+        machine.step("mark", name)
+        for word in CAPABILITIES:
+            machine.step("show", f"policy_capabilities/{word}")
+
+        def judge(said, name=name, wanted=wanted):
+            rows = said.after(name, len(CAPABILITIES))
+            want = [f"show policy_capabilities/{word} {int(word in wanted)}" for word in CAPABILITIES]
+            known = [row for row in rows if row.endswith((" 0", " 1"))]
+            good = len(known) >= OLD and known == want[:len(known)] and said.one("load", name) == "0"
+            return "" if good else f"expected {want}\nfound {rows}"
+        judges.append((f"policy capabilities, set {odd + 1}, are those meant", judge))
+    return judges
+
+
+WILD = """genfscon proc / u:r:kernel_t
+genfscon proc /sys/kernel/host* u:r:a_t
+genfscon proc /sys/*/random* u:r:b_t
+genfscon proc /?ilesystems u:r:c_t
+genfscon proc /m*s u:r:b_t
+"""
+
+
+def case_wildcards(machine):
+    source = machine.source(small(labels=WILD, more="policycap genfs_seclabel_wildcard;\n"
+                                  "policycap genfs_seclabel_symlinks;"))
+    name = machine.load(machine.selinux(source, "--handle-unknown", "allow"))
+    asked = [f"label genfs proc {path} {kind}" for path, kind in GENFS_PATHS]
+    compared = machine.compare(asked, machine.engine(machine.compile(source), asked))
+    machine.step("mark", compared)
+    machine.step("show", "policy_capabilities/genfs_seclabel_wildcard")
+
+    def judge(said):
+        if "No such file" in "".join(said.after(compared, 1)): # a kernel without wildcards
+            return loaded(name)(said)
+        return loaded(name)(said) or same(compared, len(asked))(said)
+    return [("wildcards in genfscon: as the engine's, where the kernel has them", judge)]
 
 
 def case_damaged(machine):

@@ -42,6 +42,12 @@ class Said:
         found = self.all(word, first)
         return found[0] if len(found) == 1 else f"{len(found)} lines \"@ {word} {first}\""
 
+    def after(self, mark, count):
+        """The `count` lines that come right after a mark."""
+        rows = [" ".join(row).strip() for row in self.rows]
+        place = rows.index(f"mark {mark}") + 1 if f"mark {mark}" in rows else len(rows)
+        return rows[place:place + count]
+
     def whole(self):
         words = [row[0] for row in self.rows]
         return words.count("end") == 1 and "wrong" not in words

@@ -3,6 +3,7 @@
 
 #include "core/mac/transition.h"
 #include "core/policydb/labels.h"
+#include "core/policydb/policycap.h"
 #include "lib/diagf.h"
 
 #include <arpa/inet.h>
@@ -70,6 +71,18 @@ static bool number_of(const char *word, uint32_t max, uint32_t *ret)
     return true;
 }
 
+/*
+ * The file system's own label, which a symbolic link has too unless a capability
+ * says otherwise (Linux, inode_doinit_with_dentry).
+ */
+static vd_status genfs_whole(const struct question *q, struct vd_context *ret)
+{
+    uint32_t dir = 0;
+
+    (void)!vd_policydb_find(q->db, VD_SYM_CLASS, "dir", 3, &dir);
+    return vd_policydb_genfs(q->db, q->words[0], "/", dir, ret);
+}
+
 static enum vd_policy_answer ask_fs_use(const struct question *q)
 {
     static const char *const behaviours[] = {[VD_FS_USE_XATTR] = " behaviour=xattr",
@@ -77,12 +90,10 @@ static enum vd_policy_answer ask_fs_use(const struct question *q)
                                              [VD_FS_USE_TASK] = " behaviour=task"};
     enum vd_pdb_fs_use_kind kind;
     struct vd_context context;
-    uint32_t dir = 0;
 
     if (vd_policydb_fs_use(q->db, q->words[0], &kind, &context) == VD_OK)
         return answer(q, VD_OK, &context, "", behaviours[kind]);
-    (void)!vd_policydb_find(q->db, VD_SYM_CLASS, "dir", 3, &dir);
-    if (vd_policydb_genfs(q->db, q->words[0], "/", dir, &context) == VD_OK)
+    if (genfs_whole(q, &context) == VD_OK)
         return answer(q, VD_OK, &context, "", " behaviour=genfs");
     return answer(q, VD_E_NOT_FOUND, NULL, "unlabeled", " behaviour=none");
 }
@@ -98,7 +109,11 @@ static enum vd_policy_answer ask_genfs(const struct question *q)
     if (q->count == 3 &&
         vd_policydb_find(q->db, VD_SYM_CLASS, q->words[2], strlen(q->words[2]), &class) != VD_OK)
         return wrong(q, "a class of the policy", q->words[2]);
-    status = vd_policydb_genfs(q->db, q->words[0], q->words[1], class, &context);
+    if (q->count == 3 && strcmp(q->words[2], "lnk_file") == 0 &&
+        !vd_policydb_policycap(q->db, VD_POLICYCAP_GENFS_SYMLINKS))
+        status = genfs_whole(q, &context);
+    else
+        status = vd_policydb_genfs(q->db, q->words[0], q->words[1], class, &context);
     return answer(q, status, &context, "unlabeled", "");
 }
 
