@@ -46,7 +46,7 @@ bool vd_sp_find_line(struct vd_sp_messages *messages, uint32_t place, struct vd_
     struct vd_sp_cursor *cursor = &messages->cursor;
     uint32_t offset;
 
-    if (source == NULL || place > source->first + source->text.size)
+    if (messages->binary || source == NULL || place > source->first + source->text.size)
         return false;
     offset = place - source->first;
     cursor->source = source;
@@ -65,7 +65,7 @@ const char *vd_sp_place_source(struct vd_sp_messages *messages, uint32_t place, 
 {
     const struct vd_sp_source *source = find_source(messages, place);
 
-    if (source == NULL || place > source->first + source->text.size)
+    if (messages->binary || source == NULL || place > source->first + source->text.size)
         return NULL;
     return vd_sp_window_at(&messages->window, messages->arena, &source->text, place - source->first,
                            ret_size);
@@ -91,6 +91,8 @@ const char *vd_sp_place_text(struct vd_sp_messages *messages, uint32_t place)
 {
     struct vd_sp_line line;
 
+    if (messages->binary)
+        return vd_sp_text(messages->arena, "offset %u", place - 1);
     if (!vd_sp_find_line(messages, place, &line))
         return "the compiler's own text";
     return vd_sp_text(messages->arena, "%s:%u:%u", line.file, line.line, line.column);
@@ -167,7 +169,7 @@ static void show(struct vd_sp_messages *messages, const struct subject *subject,
     char buf[TEXT_SIZE];
     struct vd_sp_line line;
 
-    if (messages->mute)
+    if (messages->mute || (messages->binary && subject->level == VD_SEPOLICY_WARNING))
         return;
     if (!admit(messages, source, subject->level)) {
         stop_if_hopeless(messages);
@@ -175,7 +177,11 @@ static void show(struct vd_sp_messages *messages, const struct subject *subject,
     }
     (void)vsnprintf(buf, sizeof(buf), format, args);
     message.text = buf;
-    if (vd_sp_find_line(messages, subject->place, &line)) {
+    if (messages->binary && source != NULL) {
+        message.file = source->text.name;
+        message.has_offset = true;
+        message.offset = subject->place - source->first;
+    } else if (vd_sp_find_line(messages, subject->place, &line)) {
         message.file = line.file;
         message.line = line.line;
         message.column = line.column;
@@ -250,10 +256,12 @@ size_t vd_sepolicy_format(const struct vd_sepolicy_message *message, char *buf, 
     vd_text_init(&text, buf, size);
     if (message->file != NULL) {
         vd_text_foreign(&text, message->file, strlen(message->file));
-        vd_text_str(&text, ":");
-        vd_text_u64(&text, message->line);
-        vd_text_str(&text, ":");
-        vd_text_u64(&text, message->column);
+        vd_text_str(&text, message->has_offset ? ": offset " : ":");
+        vd_text_u64(&text, message->has_offset ? message->offset : message->line);
+        if (!message->has_offset) {
+            vd_text_str(&text, ":");
+            vd_text_u64(&text, message->column);
+        }
         vd_text_str(&text, ": ");
     }
     vd_text_str(&text, message->level == VD_SEPOLICY_ERROR ? "error: " : "warning: ");

@@ -21,6 +21,7 @@ struct vd_sp_messages {
     struct vd_sp_window window; /* for the lines that messages show, */
     struct vd_sp_window ahead;  /* for the lexer, */
     struct vd_sp_window again;  /* and for statements read a second time */
+    bool binary; /* the source is SELinux's binary policy: a place is an offset; no warnings */
     struct vd_sp_cursor cursor; /* at the line found last */
 };
 

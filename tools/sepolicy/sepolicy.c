@@ -7,7 +7,7 @@
 #include "tools/sepolicy/gen/book.h"
 #include "tools/sepolicy/gen/codegen.h"
 #include "tools/sepolicy/parse/parser.h"
-#include "tools/sepolicy/selinux/write.h"
+#include "tools/sepolicy/selinux/read.h"
 
 static void parse_builtin(struct vd_sp *sp, const struct vd_sepolicy_source *source)
 {
@@ -44,31 +44,23 @@ static void decide_mls(struct vd_sp *sp)
     }
 }
 
-static vd_status compile(struct vd_sp *sp, const struct vd_sepolicy_source *sources, size_t count,
-                         struct vd_sepolicy_result *ret)
+/* Row 0 of the tables, the language's words and object_r: every model has them. */
+static void begin(struct vd_sp *sp)
 {
-    struct vd_sp_checked checked;
-    struct vd_sp_image image;
-    struct vd_sp_se selinux = {};
-
     vd_sp_names_init(&sp->names, &sp->arena);
     vd_sp_keywords_init(sp);
     (void)VD_SP_PUSH(&sp->arena, &sp->symbols);
     (void)VD_SP_PUSH(&sp->arena, &sp->blocks);
     declare_object_role(sp);
-    for (size_t i = 0; i < count; i++) {
-        if (!vd_sp_source_add(&sp->messages, &sources[i], false))
-            return VD_E_LIMIT;
-    }
-    vd_sp_parse(sp, 0, (uint32_t)count - 1);
-    if (!sp->has_class)
-        parse_builtin(sp, &vd_sp_builtin_classes);
-    decide_mls(sp);
-    if (sp->mls && !sp->has_sens) {
-        parse_builtin(sp, &vd_sp_builtin_levels);
-        if (!sp->has_class && !sp->has_mlsconstrain)
-            parse_builtin(sp, &vd_sp_builtin_constraints);
-    }
+}
+
+/* From the model to the bytes. */
+static vd_status finish(struct vd_sp *sp, struct vd_sepolicy_result *ret)
+{
+    struct vd_sp_checked checked;
+    struct vd_sp_image image;
+    struct vd_sp_se selinux = {};
+
     vd_sp_check(sp, &checked);
     vd_sp_generate(&checked, &image);
     if (sp->options->form == VD_SEPOLICY_SELINUX && sp->messages.errors == 0)
@@ -92,9 +84,46 @@ static vd_status compile(struct vd_sp *sp, const struct vd_sepolicy_source *sour
     return VD_OK;
 }
 
-vd_status vd_sepolicy_compile(const struct vd_sepolicy_source *sources, size_t count,
-                              const struct vd_sepolicy_options *options,
-                              struct vd_sepolicy_result *ret)
+static vd_status compile(struct vd_sp *sp, const struct vd_sepolicy_source *sources, size_t count,
+                         struct vd_sepolicy_result *ret)
+{
+    begin(sp);
+    for (size_t i = 0; i < count; i++) {
+        if (!vd_sp_source_add(&sp->messages, &sources[i], false))
+            return VD_E_LIMIT;
+    }
+    vd_sp_parse(sp, 0, (uint32_t)count - 1);
+    if (!sp->has_class)
+        parse_builtin(sp, &vd_sp_builtin_classes);
+    decide_mls(sp);
+    if (sp->mls && !sp->has_sens) {
+        parse_builtin(sp, &vd_sp_builtin_levels);
+        if (!sp->has_class && !sp->has_mlsconstrain)
+            parse_builtin(sp, &vd_sp_builtin_constraints);
+    }
+    return finish(sp, ret);
+}
+
+/* SELinux's binary policy; the file says what to do with unknown classes. */
+static vd_status read_selinux(struct vd_sp *sp, const struct vd_sepolicy_source *sources,
+                              size_t count, struct vd_sepolicy_result *ret)
+{
+    struct vd_sepolicy_options options = *sp->options;
+
+    sp->options = &options;
+    begin(sp);
+    sp->messages.binary = true;
+    if (count != 1 || !vd_sp_source_add(&sp->messages, sources, false))
+        return VD_E_LIMIT;
+    vd_sp_sr_read(sp, &options, sources->text, sources->size);
+    return finish(sp, ret);
+}
+
+/* Runs one compilation in an arena of its own. */
+static vd_status run(vd_status (*work)(struct vd_sp *sp, const struct vd_sepolicy_source *sources,
+                                       size_t count, struct vd_sepolicy_result *ret),
+                     const struct vd_sepolicy_source *sources, size_t count,
+                     const struct vd_sepolicy_options *options, struct vd_sepolicy_result *ret)
 {
     struct vd_sepolicy_result result = {};
     struct vd_sp *sp;
@@ -112,7 +141,7 @@ vd_status vd_sepolicy_compile(const struct vd_sepolicy_source *sources, size_t c
     sp->messages.arena = &sp->arena;
     sp->messages.options = options;
     if (setjmp(sp->arena.escape) == 0)
-        status = compile(sp, sources, count, &result);
+        status = work(sp, sources, count, &result);
     else
         status = sp->arena.status;
     vd_sp_arena_done(&sp->arena);
@@ -120,4 +149,27 @@ vd_status vd_sepolicy_compile(const struct vd_sepolicy_source *sources, size_t c
     if (status == VD_OK)
         *ret = result;
     return status;
+}
+
+vd_status vd_sepolicy_compile(const struct vd_sepolicy_source *sources, size_t count,
+                              const struct vd_sepolicy_options *options,
+                              struct vd_sepolicy_result *ret)
+{
+    return run(compile, sources, count, options, ret);
+}
+
+vd_status vd_sepolicy_read_selinux(const struct vd_sepolicy_source *source,
+                                   const struct vd_sepolicy_options *options,
+                                   struct vd_sepolicy_result *ret)
+{
+    return run(read_selinux, source, 1, options, ret);
+}
+
+bool vd_sepolicy_is_selinux(const void *data, size_t size)
+{
+    struct vd_reader in;
+    uint32_t magic;
+
+    vd_reader_init(&in, data, size);
+    return vd_read_le32(&in, &magic) == VD_OK && magic == VD_SE_MAGIC;
 }

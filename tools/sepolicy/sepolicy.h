@@ -51,8 +51,9 @@ enum vd_sepolicy_form {
     VD_SEPOLICY_SELINUX,  /* SELinux's kernel: docs/formats/selinux-policy.md */
 };
 
-#define VD_SEPOLICY_SELINUX_MIN 30u /* versions of SELinux's binary policy that can be written */
-#define VD_SEPOLICY_SELINUX_MAX 33u
+#define VD_SEPOLICY_SELINUX_MIN      30u /* versions of SELinux's binary policy that can be written */
+#define VD_SEPOLICY_SELINUX_MAX      33u
+#define VD_SEPOLICY_SELINUX_READ_MAX 34u /* the newest that can be read */
 
 enum vd_sepolicy_level { VD_SEPOLICY_ERROR, VD_SEPOLICY_WARNING };
 
@@ -62,6 +63,8 @@ struct vd_sepolicy_message {
     const char *file; /* #line marks followed; NULL: the message has no place */
     uint32_t line;    /* 1-based */
     uint32_t column;  /* 1-based, in bytes */
+    bool has_offset;  /* of a binary policy: no line, but where its bytes are wrong */
+    uint64_t offset;  /* from the file's start */
     const char *text;
     const char *source; /* the source line, not terminated; NULL: none */
     uint32_t source_size;
@@ -95,6 +98,22 @@ struct vd_sepolicy_result {
 vd_status vd_sepolicy_compile(const struct vd_sepolicy_source *sources, size_t count,
                               const struct vd_sepolicy_options *options,
                               struct vd_sepolicy_result *ret);
+
+/* True if the bytes begin as SELinux's binary policy does. */
+bool vd_sepolicy_is_selinux(const void *data, size_t size);
+
+/*
+ * Reads SELinux's binary policy for its kernel, versions 30 to 34, and writes it as
+ * `options->form` says: as our blob, which decides as SELinux would, or as
+ * SELinux's format again. The source is the file's bytes. Of the options `mls`
+ * and `unknown` mean nothing, since the file says both. Returns as
+ * vd_sepolicy_compile; VD_E_INVALID: one message says at which offset the bytes
+ * are wrong and what was expected. What SELinux's kernel would refuse is refused
+ * (docs/formats/selinux-policy.md).
+ */
+vd_status vd_sepolicy_read_selinux(const struct vd_sepolicy_source *source,
+                                   const struct vd_sepolicy_options *options,
+                                   struct vd_sepolicy_result *ret);
 
 /*
  * The message as text, terminated: "FILE:LINE:COL: error: TEXT", the source

@@ -147,6 +147,9 @@ static void report_duplicate(struct vd_sp *sp, const struct vd_sp_label *first,
 
 static void report_duplicates(struct vd_sp *sp, const struct entry *entries, uint32_t count)
 {
+    /* In a binary policy, whose first label counts, a local label may stand before another. */
+    if (sp->messages.binary && count > 0 && entries[0].label->kind != VD_SP_LABEL_GENFS)
+        return;
     for (uint32_t i = 1; i < count; i++) {
         for (uint32_t j = 0; j < i; j++) {
             if (hides(&entries[j], &entries[i])) {
@@ -234,11 +237,12 @@ static void check_kind(struct vd_sp_checked *c, enum vd_sp_label_kind kind, stru
     report_duplicates(sp, entries, count);
     if (kind == VD_SP_LABEL_GENFS)
         qsort(entries, count, sizeof(*entries), compare_paths);
-    else if (kind == VD_SP_LABEL_NODE)
+    else if (kind == VD_SP_LABEL_NODE && !sp->messages.binary)
         qsort(entries, count, sizeof(*entries), compare_masks);
     c->label_first[kind] = c->labels.count;
     for (uint32_t i = 0; i < count; i++)
-        *VD_SP_PUSH(&sp->arena, &c->labels) = entries[kinds[kind].reversed ? count - 1 - i : i].row;
+        *VD_SP_PUSH(&sp->arena, &c->labels) =
+            entries[kinds[kind].reversed && !sp->messages.binary ? count - 1 - i : i].row;
 }
 
 static void check_policycaps(struct vd_sp_checked *c)

@@ -78,6 +78,20 @@ static void add_role_types(struct vd_sp_checked *c, const struct vd_sp_role_type
     }
 }
 
+/* A binary policy says all: the roles that each role dominates, and no type more than it has. */
+static void take_dominance(struct vd_sp_checked *c)
+{
+    struct vd_sp *sp = c->sp;
+
+    for (uint32_t i = 0; i < sp->dominates.count; i++) {
+        const struct vd_sp_symbol *above = vd_sp_find(sp, VD_SP_ROLE, &sp->dominates.data[i].left);
+        const struct vd_sp_symbol *below = vd_sp_find(sp, VD_SP_ROLE, &sp->dominates.data[i].right);
+
+        if (above != NULL && below != NULL)
+            vd_bitmap_set(c->role_dominates[above->number], below->number);
+    }
+}
+
 /* A role that dominates another has its types too, through any number of steps. */
 static void spread_dominance(struct vd_sp_checked *c)
 {
@@ -142,14 +156,17 @@ void vd_sp_check_roles(struct vd_sp_checked *c)
         c->role_types[r] = vd_sp_alloc_array(&sp->arena, c->type_words, sizeof(uint64_t));
         c->role_dominates[r] = vd_sp_alloc_array(&sp->arena, c->role_words, sizeof(uint64_t));
         /* object_r dominates nothing, not even itself: libsepol, roles_init. */
-        if (r > VD_PDB_ROLE_OBJECT)
+        if (r > VD_PDB_ROLE_OBJECT && !sp->messages.binary)
             vd_bitmap_set(c->role_dominates[r], r);
     }
     for (uint32_t i = 0; i < sp->role_types.count; i++) {
         if (vd_sp_on(sp, sp->role_types.data[i].block))
             add_role_types(c, &sp->role_types.data[i]);
     }
-    spread_dominance(c);
+    if (sp->messages.binary)
+        take_dominance(c);
+    else
+        spread_dominance(c);
     add_role_allows(c);
 }
 

@@ -84,7 +84,13 @@ static void complain(struct resolver *r, const struct vd_sp_rule *rule)
     uint32_t set, perms;
     uint8_t flags;
 
-    vd_sp_reread_rule(sp, rule, &text);
+    if (sp->messages.binary)
+        text = (struct vd_sp_rule_text){.source = sp->sets.list.data[rule->source],
+                                        .target = sp->sets.list.data[rule->target],
+                                        .classes = sp->sets.list.data[rule->classes],
+                                        .perms = sp->sets.list.data[rule->perms]};
+    else
+        vd_sp_reread_rule(sp, rule, &text);
     (void)vd_sp_resolve_types(r->c, &text.source, &set, NULL);
     (void)vd_sp_resolve_types(r->c, &text.target, &set, &flags);
     (void)vd_sp_resolve_plain(r->c, VD_SP_CLASS, &text.classes, classes);
@@ -104,7 +110,7 @@ static void warn_empty(struct resolver *r, const struct vd_sp_rule *rule,
     struct vd_sp *sp = r->c->sp;
     struct vd_sp_rule_text text;
 
-    if (!is_empty(r->c, source) && !is_empty(r->c, target) && perms != 0)
+    if (sp->messages.binary || (!is_empty(r->c, source) && !is_empty(r->c, target) && perms != 0))
         return;
     vd_sp_reread_rule(sp, rule, &text);
     if (is_empty(r->c, source))

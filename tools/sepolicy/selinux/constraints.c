@@ -8,36 +8,25 @@
 
 #include <string.h>
 
-/* Kinds of nodes; the relations have the numbers of enum vd_pdb_node_rel. */
-enum { SE_NOT = 1, SE_AND, SE_OR, SE_ATTR, SE_NAMES };
-
-#define SE_USER     0x1u
-#define SE_ROLE     0x2u
-#define SE_TYPE     0x4u
-#define SE_TARGET   0x8u
-#define SE_XTARGET  0x10u
-#define SE_SET_STAR 1u
-#define SE_SET_COMP 2u
-
 /* By left and right part, from VD_PART_L1 on: l1 l2, l1 h2, h1 l2, h1 h2, l1 h1, l2 h2. */
 static const uint32_t level_pairs[4][4] = {
-    [0] = {[1] = 0x20, [3] = 0x40, [2] = 0x200},
-    [2] = {[1] = 0x80, [3] = 0x100},
-    [1] = {[3] = 0x400},
+    [0] = {[1] = VD_SE_CX_L1L2, [3] = VD_SE_CX_L1H2, [2] = VD_SE_CX_L1H1},
+    [2] = {[1] = VD_SE_CX_H1L2, [3] = VD_SE_CX_H1H2},
+    [1] = {[3] = VD_SE_CX_L2H2},
 };
 
 static uint32_t part_bits(uint8_t part)
 {
     static const uint32_t bits[] = {
-        [VD_PART_U1] = SE_USER,
-        [VD_PART_U2] = SE_USER | SE_TARGET,
-        [VD_PART_U3] = SE_USER | SE_XTARGET,
-        [VD_PART_R1] = SE_ROLE,
-        [VD_PART_R2] = SE_ROLE | SE_TARGET,
-        [VD_PART_R3] = SE_ROLE | SE_XTARGET,
-        [VD_PART_T1] = SE_TYPE,
-        [VD_PART_T2] = SE_TYPE | SE_TARGET,
-        [VD_PART_T3] = SE_TYPE | SE_XTARGET,
+        [VD_PART_U1] = VD_SE_CX_USER,
+        [VD_PART_U2] = VD_SE_CX_USER | VD_SE_CX_TARGET,
+        [VD_PART_U3] = VD_SE_CX_USER | VD_SE_CX_XTARGET,
+        [VD_PART_R1] = VD_SE_CX_ROLE,
+        [VD_PART_R2] = VD_SE_CX_ROLE | VD_SE_CX_TARGET,
+        [VD_PART_R3] = VD_SE_CX_ROLE | VD_SE_CX_XTARGET,
+        [VD_PART_T1] = VD_SE_CX_TYPE,
+        [VD_PART_T2] = VD_SE_CX_TYPE | VD_SE_CX_TARGET,
+        [VD_PART_T3] = VD_SE_CX_TYPE | VD_SE_CX_XTARGET,
     };
 
     return bits[part];
@@ -67,8 +56,9 @@ static void put_written(struct vd_sp_se *se, const struct vd_sp_set *set)
         }
         vd_sp_se_bitmap(se, se->words, words, 1);
     }
-    vd_sp_se_u32(
-        se, set == NULL ? 0 : (set->star ? SE_SET_STAR : 0) | (set->complement ? SE_SET_COMP : 0));
+    vd_sp_se_u32(se, set == NULL ? 0
+                                 : (set->star ? VD_SE_SET_STAR : 0) |
+                                       (set->complement ? VD_SE_SET_COMPLEMENT : 0));
 }
 
 static void put_names(struct vd_sp_se *se, const struct vd_pdb_node *node,
@@ -88,11 +78,11 @@ static void put_names(struct vd_sp_se *se, const struct vd_pdb_node *node,
 static void put_node(struct vd_sp_se *se, const struct vd_pdb_node *node,
                      const struct vd_sp_node *from)
 {
-    static const uint32_t kinds[] = {[VD_CX_NOT] = SE_NOT,
-                                     [VD_CX_AND] = SE_AND,
-                                     [VD_CX_OR] = SE_OR,
-                                     [VD_CX_ATTR] = SE_ATTR,
-                                     [VD_CX_NAMES] = SE_NAMES};
+    static const uint32_t kinds[] = {[VD_CX_NOT] = VD_SE_CX_NOT,
+                                     [VD_CX_AND] = VD_SE_CX_AND,
+                                     [VD_CX_OR] = VD_SE_CX_OR,
+                                     [VD_CX_ATTR] = VD_SE_CX_ATTR,
+                                     [VD_CX_NAMES] = VD_SE_CX_NAMES};
     bool compares = node->op == VD_CX_ATTR || node->op == VD_CX_NAMES;
 
     vd_sp_se_u32(se, kinds[node->op]);

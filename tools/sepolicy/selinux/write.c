@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SE_MAGIC          0xf97cff8cu
 #define SE_TARGET         "SE Linux"
 #define SE_CONFIG_MLS     1u
 #define SE_UNKNOWN_REJECT 2u
@@ -91,13 +90,13 @@ static void put_header(struct vd_sp_se *se)
         config |= SE_UNKNOWN_REJECT;
     if (sp->options->unknown == VD_SEPOLICY_UNKNOWN_ALLOW)
         config |= SE_UNKNOWN_ALLOW;
-    vd_sp_se_u32(se, SE_MAGIC);
+    vd_sp_se_u32(se, VD_SE_MAGIC);
     vd_sp_se_u32(se, (uint32_t)strlen(SE_TARGET));
     vd_sp_se_text(se, SE_TARGET);
     vd_sp_se_u32(se, se->version);
     vd_sp_se_u32(se, config);
     vd_sp_se_u32(se, SE_SYMBOL_TABLES);
-    vd_sp_se_u32(se, se->version >= VD_SE_INFINIBAND_VERSION ? 9 : 7);
+    vd_sp_se_u32(se, vd_sp_se_context_lists(se->version));
 }
 
 /* Permissive types: here, and only here, a type's bit is its number. */

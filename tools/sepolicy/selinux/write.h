@@ -21,16 +21,56 @@ enum vd_sp_se_spec {
     VD_SE_TRANSITION = 0x10,
     VD_SE_MEMBER = 0x20,
     VD_SE_CHANGE = 0x40,
+    VD_SE_XPERMS_ALLOWED = 0x100,
+    VD_SE_XPERMS_AUDITALLOW = 0x200,
+    VD_SE_XPERMS_DONTAUDIT = 0x400,
     VD_SE_ENABLED = 0x8000, /* conditional rule that holds under the default booleans */
 };
 
-#define VD_SE_NAMED_VERSION      33u     /* first that joins the sources of transitions by name */
-#define VD_SE_GLBLUB_VERSION     32u     /* first that has default_range glblub */
-#define VD_SE_INFINIBAND_VERSION 31u     /* first that has InfiniBand's contexts */
-#define VD_SE_MAX_TYPES          0xffffu /* types and attributes: 16 bits of a rule's key */
-#define VD_SE_MAX_DEPTH          5u      /* values at once in a constraint */
-#define VD_SE_MAX_COND_DEPTH     10u     /* and in a condition */
-#define VD_SE_TABLE_BOOLS        5u /* conditions of so many booleans are compared by meaning */
+/* Kinds of a constraint's nodes; the relations have the numbers of enum vd_pdb_node_rel. */
+enum vd_sp_se_node {
+    VD_SE_CX_NOT = 1,
+    VD_SE_CX_AND,
+    VD_SE_CX_OR,
+    VD_SE_CX_ATTR,  /* two parts of the contexts */
+    VD_SE_CX_NAMES, /* a part and names */
+};
+
+/* The parts: of the source unless said otherwise; pairs of levels. */
+enum vd_sp_se_part {
+    VD_SE_CX_USER = 0x1,
+    VD_SE_CX_ROLE = 0x2,
+    VD_SE_CX_TYPE = 0x4,
+    VD_SE_CX_TARGET = 0x8,
+    VD_SE_CX_XTARGET = 0x10, /* the third one, in validatetrans */
+    VD_SE_CX_L1L2 = 0x20,
+    VD_SE_CX_L1H2 = 0x40,
+    VD_SE_CX_H1L2 = 0x80,
+    VD_SE_CX_H1H2 = 0x100,
+    VD_SE_CX_L1H1 = 0x200,
+    VD_SE_CX_L2H2 = 0x400,
+};
+
+/* A constraint's set of types as written. */
+#define VD_SE_SET_STAR       1u
+#define VD_SE_SET_COMPLEMENT 2u
+
+/* What the bits of an extended permission are. */
+enum vd_sp_se_xperm {
+    VD_SE_XPERM_FUNCTION = 1, /* ioctl commands of one driver */
+    VD_SE_XPERM_DRIVER,       /* whole drivers */
+    VD_SE_XPERM_NLMSG,        /* netlink messages, the high byte as the driver */
+};
+
+#define VD_SE_MAGIC               0xf97cff8cu
+#define VD_SE_COND_XPERMS_VERSION 34u     /* first that has conditional extended permissions */
+#define VD_SE_NAMED_VERSION       33u     /* first that joins the sources of transitions by name */
+#define VD_SE_GLBLUB_VERSION      32u     /* first that has default_range glblub */
+#define VD_SE_INFINIBAND_VERSION  31u     /* first that has InfiniBand's contexts */
+#define VD_SE_MAX_TYPES           0xffffu /* types and attributes: 16 bits of a rule's key */
+#define VD_SE_MAX_DEPTH           5u      /* values at once in a constraint */
+#define VD_SE_MAX_COND_DEPTH      10u     /* and in a condition */
+#define VD_SE_TABLE_BOOLS         5u /* conditions of so many booleans are compared by meaning */
 
 /* A rule: `key` is source, target, class, specification in 16 bits each, lowest first. */
 struct vd_sp_se_rule {
@@ -97,6 +137,12 @@ void vd_sp_se_level(struct vd_sp_se *se, const struct vd_mls_level *level);
 void vd_sp_se_context(struct vd_sp_se *se, const struct vd_context *context);
 void vd_sp_se_range(struct vd_sp_se *se, const struct vd_mls_level *low,
                     const struct vd_mls_level *high);
+
+/* Lists of contexts that a version has. */
+VD_INLINE uint32_t vd_sp_se_context_lists(uint32_t version)
+{
+    return version >= VD_SE_INFINIBAND_VERSION ? 9 : 7;
+}
 
 /* The symbol with a number of its kind. */
 VD_INLINE const struct vd_sp_symbol *

@@ -98,6 +98,15 @@ static bool read_input(void *arg, size_t offset, char *buf, size_t size)
     return true;
 }
 
+/* SELinux's binary policy is read as a whole. */
+static bool is_binary(int fd)
+{
+    uint8_t start[4];
+
+    return pread(fd, start, sizeof(start), 0) == sizeof(start) &&
+           vd_sepolicy_is_selinux(start, sizeof(start));
+}
+
 static vd_status input_load(struct input *input, const char *path,
                             struct vd_sepolicy_source *source, struct vd_diag *diag)
 {
@@ -106,7 +115,8 @@ static vd_status input_load(struct input *input, const char *path,
     *source = (struct vd_sepolicy_source){.name = path};
     input->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (input->fd >= 0 && fstat(input->fd, &st) == 0 && S_ISREG(st.st_mode) &&
-        st.st_size > STREAM_FROM && st.st_size <= (off_t)VD_SEPOLICY_MAX_SOURCE) {
+        st.st_size > STREAM_FROM && st.st_size <= (off_t)VD_SEPOLICY_MAX_SOURCE &&
+        !is_binary(input->fd)) {
         source->size = (size_t)st.st_size;
         source->read = read_input;
         source->read_arg = input;
@@ -193,7 +203,10 @@ static vd_status compile_to(const struct compile_args *args, const struct inputs
                                       .message = print_message};
     struct vd_sepolicy_result result = {};
     char path[32];
-    vd_status status = vd_sepolicy_compile(inputs->sources, inputs->count, &how, &result);
+    bool binary = inputs->count == 1 && inputs->sources->text != NULL &&
+                  vd_sepolicy_is_selinux(inputs->sources->text, inputs->sources->size);
+    vd_status status = binary ? vd_sepolicy_read_selinux(inputs->sources, &how, &result)
+                              : vd_sepolicy_compile(inputs->sources, inputs->count, &how, &result);
 
     if (status == VD_E_INVALID)
         return vd_diag_fail(diag, status, "the policy has errors; nothing was written");
@@ -232,15 +245,18 @@ const struct vd_cli_command vd_policy_compile_command = {
     .usage = "[-o OUT] [--format veridian|selinux] [--selinux-version N] [--strip]\n"
              "    [--mls auto|yes|no] [--handle-unknown deny|reject|allow] FILE...",
     .summary = "compiles policy sources",
-    .details = "Several files are read as one text in the order given. Messages have the form\n"
-               "FILE:LINE:COL: error: TEXT; #line marks are followed. The output is written as a\n"
-               "whole, or not at all. With --format selinux it is the binary policy of SELinux's\n"
-               "kernel, in version N: 30 to 33, by default 33. Without --strip the output keeps,\n"
-               "behind what enforcement reads, the rules as written with their places.\n"
-               "\n"
-               "Exit codes: 0 written; 2 the sources or the call are wrong; 3 not supported yet.\n"
-               "\n"
-               "Example: veridian policy compile -o policy.vpol policy/image/image.te",
+    .details =
+        "Several files are read as one text in the order given. Messages have the form\n"
+        "FILE:LINE:COL: error: TEXT; #line marks are followed. The output is written as a\n"
+        "whole, or not at all. With --format selinux it is the binary policy of SELinux's\n"
+        "kernel, in version N: 30 to 33, by default 33. Such a binary policy, of version 30 to\n"
+        "34, may also be the one FILE; it says itself whether it has multi-level security\n"
+        "and what becomes of unknown classes. Without --strip the output keeps,\n"
+        "behind what enforcement reads, the rules as written with their places.\n"
+        "\n"
+        "Exit codes: 0 written; 2 the sources or the call are wrong; 3 not supported yet.\n"
+        "\n"
+        "Example: veridian policy compile -o policy.vpol policy/image/image.te",
     .options = options,
     .args_size = sizeof(struct compile_args),
     .operands_min = 1,

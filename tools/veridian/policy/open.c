@@ -6,6 +6,7 @@
 
 #include "core/policydb/conditional.h"
 #include "lib/diagf.h"
+#include "tools/sepolicy/sepolicy.h"
 
 static const char *bool_name(const void *ctx, uint32_t i)
 {
@@ -38,6 +39,41 @@ static vd_status set_bool(const struct vd_policydb *db, uint8_t *blob, const cha
                     text);
 }
 
+/* The first message says what is wrong. */
+static void take_message(void *arg, const struct vd_sepolicy_message *message)
+{
+    struct vd_diag *diag = arg;
+
+    if (message->level != VD_SEPOLICY_ERROR)
+        return;
+    if (message->has_offset)
+        (void)vd_diagf_at(diag, VD_E_INVALID, message->offset, "%s", message->text);
+    else
+        (void)vd_diagf(diag, VD_E_INVALID, "%s", message->text);
+}
+
+/* SELinux's binary policy becomes ours, which decides alike. */
+static vd_status convert(struct vd_bytes *bytes, enum vd_policy_open how, const char *path,
+                         struct vd_diag *diag)
+{
+    struct vd_sepolicy_source source = {
+        .name = path, .text = (const char *)bytes->data, .size = bytes->size};
+    struct vd_sepolicy_options options = {
+        .rulebook = how == VD_POLICY_OPEN_RULES, .message = take_message, .message_arg = diag};
+    struct vd_sepolicy_result result;
+    vd_status status;
+
+    if (!vd_sepolicy_is_selinux(bytes->data, bytes->size))
+        return VD_OK;
+    status = vd_sepolicy_read_selinux(&source, &options, &result);
+    if (status != VD_OK)
+        return vd_diag_fail(diag, status,
+                            "the policy is too large for this machine's memory or for the format");
+    vd_bytes_free(bytes);
+    *bytes = (struct vd_bytes){.data = result.blob, .size = result.size};
+    return VD_OK;
+}
+
 static vd_status open_bytes(struct vd_policy_file *file, enum vd_policy_open how,
                             const struct vd_cli_list *bools, struct vd_diag *diag)
 {
@@ -65,7 +101,9 @@ vd_status vd_policy_file_open(const char *path, enum vd_policy_open how,
     vd_status status;
 
     VD_TRY(vd_file_load(path, VD_PDB_MAX_FILE, &file.bytes, diag));
-    status = open_bytes(&file, how, bools, diag);
+    status = convert(&file.bytes, how, path, diag);
+    if (status == VD_OK)
+        status = open_bytes(&file, how, bools, diag);
     if (status != VD_OK) {
         vd_diag_file(diag, path);
         vd_policy_file_done(&file);
