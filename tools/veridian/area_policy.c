@@ -9,6 +9,7 @@
 #include "tools/veridian/policy/compile.h"
 #include "tools/veridian/policy/explain.h"
 #include "tools/veridian/policy/open.h"
+#include "tools/veridian/policy/flow.h"
 #include "tools/veridian/policy/query.h"
 #include "tools/veridian/policy/search.h"
 
@@ -98,9 +99,14 @@ static const struct vd_cli_command query_command = {
 };
 
 static const struct vd_cli_command *const verbs[] = {
-    &vd_policy_compile_command, &query_command,
-    &vd_policy_check_command,   &vd_policy_explain_command,
-    &vd_policy_search_command,  NULL,
+    /* One a line: each verb's row comes and goes alone. */
+    &vd_policy_compile_command, //
+    &query_command,             //
+    &vd_policy_check_command,   //
+    &vd_policy_explain_command, //
+    &vd_policy_search_command,  //
+    &vd_policy_flow_command,    //
+    NULL,
 };
 
 const struct vd_cli_command vd_area_policy = {
