@@ -3,9 +3,10 @@
  * The decision engine: cached, full on the host against libsepol, full and
  * transitions in BPF, and opening a policy.
  *
- *     bench_mac POLICY.vpol [POLICY.bin]
+ *     bench_mac POLICY.vpol [POLICY.bin [NAME]]
  *
- * Both files come from one source; the second is SELinux's binary form for the
+ * With a NAME the lines are called mac.NAME.…, and are those that depend on the policy's
+ * size. Both files come from one source; the second is SELinux's binary form for the
  * peer. The questions are those that a type rule answers, at random: every
  * second one hits other pages of the policy, as on a machine that has just
  * loaded it, so the figures hold the memory's share.
@@ -29,10 +30,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define QUESTIONS 4096u
 #define HOT       1024u
 #define SLOTS     8192u
+#define TIMED     200000u /* decisions whose times are sorted */
+#define LOADS     15u
 
 struct question {
     struct vd_context source, target;
@@ -57,6 +61,47 @@ static void run_full(void *ctx, uint64_t ops)
         vd_mac_decide(&s->db, &q->source, &q->target, q->class, &d);
         VD_BENCH_KEEP(d.allowed);
     }
+}
+
+static double now_ns(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The 99th percentile of single decisions, the clock's own time included. */
+static void bench_percentile(const struct state *s, const char *name)
+{
+    double *times = calloc(TIMED, sizeof(*times));
+    struct vd_decision d;
+    uint64_t state = 11;
+
+    if (times == NULL)
+        abort();
+    for (uint32_t i = 0; i < TIMED; i++) {
+        struct vd_context source, target;
+        uint32_t class;
+        double start;
+
+        random_question(&s->db, &state, &source, &target, &class);
+        start = now_ns(CLOCK_MONOTONIC);
+        vd_mac_decide(&s->db, &source, &target, class, &d);
+        VD_BENCH_KEEP(d.allowed);
+        times[i] = now_ns(CLOCK_MONOTONIC) - start;
+    }
+    qsort(times, TIMED, sizeof(*times), compare);
+    vd_bench_report(name, times[TIMED / 100 * 99], "ns", NULL, 0, 0, TIMED);
+    free(times);
 }
 
 static void run_cached(void *ctx, uint64_t ops)
@@ -91,7 +136,7 @@ static void run_open(void *ctx, uint64_t ops)
 
     for (uint64_t i = 0; i < ops; i++) {
         struct vd_policydb db;
-        if (vd_policydb_open(&db, s->bytes.data, s->bytes.size, NULL) != VD_OK)
+        if (vd_policydb_open(&db, s->bytes.data, s->db.size, NULL) != VD_OK)
             abort();
         VD_BENCH_KEEP(db.size);
     }
@@ -146,14 +191,6 @@ static bool peer_load(struct state *s, const char *path)
 #endif
 
 #ifdef VD_BENCH_BPF
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* The median over some questions, each run many times in the kernel. */
 static void bench_bpf(const struct state *s, struct mac_bpf *bpf, const char *name,
                       int64_t (*run)(struct mac_bpf *, uint32_t))
@@ -219,42 +256,114 @@ static void fill_cache(struct state *s)
         vd_avc_insert(&s->avc, (struct vd_mac_key){i, i + 1, 1}, 1, &d, NULL);
 }
 
-int main(int argc, char **argv)
-{
-    struct state s = {};
-    struct vd_bench full = {.name = "mac.decide.full", .unit = "ns/op", .run = run_full, .ctx = &s};
-    struct vd_diag diag = {};
-
-    s.questions = calloc(QUESTIONS, sizeof(*s.questions));
-    if (argc < 2 || s.questions == NULL ||
-        vd_file_load(argv[1], VD_PDB_MAX_FILE, &s.bytes, &diag) != VD_OK ||
-        (s.bytes.size = vd_policydb_extent(s.bytes.data, s.bytes.size),
-         vd_policydb_open(&s.db, s.bytes.data, s.bytes.size, &diag)) != VD_OK) {
-        fprintf(stderr, "usage: bench_mac POLICY.vpol [POLICY.bin]: %s\n", diag.text);
-        return 2;
-    }
-    choose(&s);
-    fill_cache(&s);
-    vd_bench_run(&(struct vd_bench){
-        .name = "mac.decide.cached", .unit = "ns/op", .run = run_cached, .ctx = &s});
 #ifdef VD_BENCH_SEPOL
-    if (peer_load(&s, argc > 2 ? argv[2] : NULL)) {
+static double peer_read(const struct vd_bytes *bytes)
+{
+    struct policy_file file;
+    policydb_t policy;
+    double start;
+
+    policy_file_init(&file);
+    file.type = PF_USE_MEMORY;
+    file.data = (char *)bytes->data;
+    file.len = bytes->size;
+    start = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+    if (policydb_init(&policy) != 0 || policydb_read(&policy, &file, 0) != 0)
+        abort();
+    start = now_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
+    policydb_destroy(&policy);
+    return start;
+}
+
+/* Opening our policy, checksum and all checks, against libsepol's reading of its own. */
+static void bench_load(struct state *s, const char *path, const char *name)
+{
+    double own[LOADS], peer[LOADS], ratio[LOADS];
+    struct vd_bytes bytes = {};
+
+    if (vd_file_load(path, VD_PDB_MAX_SIZE, &bytes, NULL) != VD_OK)
+        abort();
+    for (uint32_t i = 0; i < LOADS; i++) {
+        double start = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+        run_open(s, 1);
+        own[i] = (now_ns(CLOCK_PROCESS_CPUTIME_ID) - start) / 1e6;
+        peer[i] = peer_read(&bytes) / 1e6;
+        ratio[i] = own[i] / peer[i];
+    }
+    qsort(own, LOADS, sizeof(*own), compare);
+    qsort(peer, LOADS, sizeof(*peer), compare);
+    qsort(ratio, LOADS, sizeof(*ratio), compare);
+    vd_bench_report(name, own[LOADS / 2], "ms", "policydb_read", peer[LOADS / 2], ratio[LOADS / 2],
+                    LOADS);
+    vd_bytes_free(&bytes);
+}
+#endif
+
+/* "mac.WHAT", or "mac.POLICY.WHAT". */
+static const char *line_name(const char *policy, const char *what)
+{
+    static char names[8][64];
+    static uint32_t used;
+    char *name = names[used++ % 8];
+
+    (void)snprintf(name, sizeof(names[0]), "mac.%s%s%s", policy, *policy == '\0' ? "" : ".", what);
+    return name;
+}
+
+static void bench_policy(struct state *s, const char *peer_path, const char *policy)
+{
+    struct vd_bench full = {
+        .name = line_name(policy, "decide.full"), .unit = "ns/op", .run = run_full, .ctx = s};
+
+#ifdef VD_BENCH_SEPOL
+    if (peer_load(s, peer_path)) {
         full.peer_name = "libsepol";
         full.peer_run = run_sepol;
-        full.peer_ctx = &s;
+        full.peer_ctx = s;
     }
 #endif
     vd_bench_run(&full);
+    bench_percentile(s, line_name(policy, "decide.full.p99"));
     vd_bench_run(&(struct vd_bench){
-        .name = "mac.transition", .unit = "ns/op", .run = run_transition, .ctx = &s});
-#ifdef VD_BENCH_BPF
-    bench_kernel(&s);
-#endif
-    vd_bench_run(&(struct vd_bench){.name = "mac.policy.open",
+        .name = line_name(policy, "transition"), .unit = "ns/op", .run = run_transition, .ctx = s});
+    vd_bench_run(&(struct vd_bench){.name = line_name(policy, "policy.open"),
                                     .unit = "MiB/s",
                                     .run = run_open,
-                                    .ctx = &s,
-                                    .bytes_per_op = s.bytes.size});
+                                    .ctx = s,
+                                    .bytes_per_op = s->db.size});
+#ifdef VD_BENCH_SEPOL
+    if (peer_path != NULL)
+        bench_load(s, peer_path, line_name(policy, "policy.load"));
+#endif
+    vd_bench_report(line_name(policy, "policy.memory"), (double)s->db.size / (1 << 20), "MiB", NULL,
+                    0, 0, 1);
+}
+
+int main(int argc, char **argv)
+{
+    struct state s = {};
+    struct vd_diag diag = {};
+    bool named = argc > 3;
+
+    s.questions = calloc(QUESTIONS, sizeof(*s.questions));
+    if (argc < 2 || s.questions == NULL ||
+        vd_file_load(argv[1], VD_PDB_MAX_SIZE, &s.bytes, &diag) != VD_OK ||
+        vd_policydb_open(&s.db, s.bytes.data, vd_policydb_extent(s.bytes.data, s.bytes.size),
+                         &diag) != VD_OK) {
+        fprintf(stderr, "usage: bench_mac POLICY.vpol [POLICY.bin [NAME]]: %s\n", diag.text);
+        return 2;
+    }
+    choose(&s);
+    if (!named) {
+        fill_cache(&s);
+        vd_bench_run(&(struct vd_bench){
+            .name = "mac.decide.cached", .unit = "ns/op", .run = run_cached, .ctx = &s});
+    }
+    bench_policy(&s, argc > 2 ? argv[2] : NULL, named ? argv[3] : "");
+#ifdef VD_BENCH_BPF
+    if (!named)
+        bench_kernel(&s);
+#endif
     vd_bytes_free(&s.bytes);
     free(s.questions);
     return 0;

@@ -190,3 +190,20 @@ class Questions:
         """Options that set some booleans at random."""
         chosen = self.rng.sample(self.bools, min(SWITCHES, len(self.bools)))
         return [word for name in chosen for word in ("--bool", f"{name}={self.rng.randrange(2)}")]
+
+
+def split_modules(source, directory):
+    """Cuts a monolithic policy.conf where its modules begin; the files in their order."""
+    os.makedirs(directory, exist_ok=True)
+    parts = [[]]
+    with open(source, encoding="utf-8") as file:
+        for line in file:
+            if line.startswith('#line 1 "policy/modules/'):
+                parts.append([])
+            parts[-1].append(line)
+    files = []
+    for number, lines in enumerate(parts):
+        files.append(os.path.join(directory, f"{number:03}.conf"))
+        with open(files[-1], "w", encoding="utf-8") as file:
+            file.writelines(lines)
+    return files
