@@ -63,3 +63,17 @@ VD_TEST(crc64_sees_every_changed_bit)
         data[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
 }
+
+/* Above 64 KiB the data may be folded: every remainder, several places in memory. */
+VD_TEST(crc64_large_data)
+{
+    static uint8_t data[(64 << 10) + 300];
+    uint64_t seed = 11;
+
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)vd_test_random(&seed);
+    for (size_t n = (64 << 10) - 2; n + 3 <= sizeof(data); n += 1 + n % 3) {
+        size_t at = n % 4;
+        VD_EXPECT_EQ(vd_crc64(n, data + at, n - at), slow_crc64(n, data + at, n - at));
+    }
+}
