@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "core/base/crc64.h"
 
+#include "core/base/crc64_fold.h"
+
 /*
  * Eight bytes a step (slicing by eight, Kounavis and Berry 2005). The tables
  * follow from the reflected polynomial 0xc96c5795d7870f42; the unit test
@@ -551,79 +553,19 @@ static uint64_t by_table(uint64_t crc, const uint8_t *p, size_t size)
     return crc;
 }
 
-#if defined(__x86_64__) && !defined(__CPROVER)
-/*
- * Large data is folded with carry-less multiplication (Gopal and others, "Fast CRC
- * Computation for Generic Polynomials Using PCLMULQDQ", 2009): sixteen bytes times x^n give
- * the same checksum as those n bits further on. The constants are x^(n + 63) and x^(n - 1)
- * modulo the polynomial, reflected; the unit test compares with the tables.
- */
-#define FOLD_MIN ((size_t)64 << 10) /* below, asking for the processor's abilities costs more */
-
-typedef long long vd_clmul_lane __attribute__((vector_size(16)));
-
-#define FOLD(value, by)                                                \
-    ((vd_clmul_lane)__builtin_ia32_pclmulqdq128((value), (by), 0x00) ^ \
-     (vd_clmul_lane)__builtin_ia32_pclmulqdq128((value), (by), 0x11))
-
-static vd_clmul_lane load_lane(const uint8_t *p)
-{
-    vd_clmul_lane lane;
-
-    __builtin_memcpy(&lane, p, sizeof(lane));
-    return lane;
-}
-
-/* All 16-byte pieces of at least 64 bytes; `*size` becomes what is left. */
-__attribute__((target("pclmul"))) static uint64_t by_folding(uint64_t crc, const uint8_t *p,
-                                                             size_t *size)
-{
-    const vd_clmul_lane by_512 = {0x6ae3efbb9dd441f3, 0x081f6054a7842df4};
-    const vd_clmul_lane by_128 = {(long long)0xe05dd497ca393ae4, (long long)0xdabe95afc7875f40};
-    vd_clmul_lane lane[4];
-    size_t left = *size - 64;
-    uint8_t last[16];
-
-    for (uint32_t i = 0; i < 4; i++)
-        lane[i] = load_lane(p + (size_t)16 * i);
-    lane[0] ^= (vd_clmul_lane){(long long)crc, 0};
-    for (p += 64; left >= 64; left -= 64, p += 64) {
-        lane[0] = FOLD(lane[0], by_512) ^ load_lane(p);
-        lane[1] = FOLD(lane[1], by_512) ^ load_lane(p + 16);
-        lane[2] = FOLD(lane[2], by_512) ^ load_lane(p + 32);
-        lane[3] = FOLD(lane[3], by_512) ^ load_lane(p + 48);
-    }
-    for (uint32_t i = 1; i < 4; i++)
-        lane[0] = FOLD(lane[0], by_128) ^ lane[i];
-    for (; left >= 16; left -= 16, p += 16)
-        lane[0] = FOLD(lane[0], by_128) ^ load_lane(p);
-    __builtin_memcpy(last, &lane[0], sizeof(last));
-    *size = left;
-    return by_table(0, last, sizeof(last));
-}
-
-static bool can_fold(void)
-{
-    uint32_t eax = 1, ebx, ecx = 0, edx;
-
-    __asm__("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-    return (ecx >> 1 & 1) != 0; /* PCLMULQDQ */
-}
-#endif
-
 uint64_t vd_crc64(uint64_t crc, const void *data, size_t size)
 {
     const uint8_t *p = data;
 
     crc = ~crc;
-#if defined(__x86_64__) && !defined(__CPROVER)
-    if (size >= FOLD_MIN && can_fold()) {
-        size_t left = size;
+    if (size >= VD_CRC64_FOLD_MIN) {
+        uint8_t last[VD_CRC64_FOLDED];
+        size_t folded = vd_crc64_fold(crc, p, size, last);
 
-        crc = by_folding(crc, p, &left);
-        p += size - left;
-        size = left;
+        if (folded > 0)
+            crc = by_table(0, last, sizeof(last));
+        p += folded;
+        size -= folded;
     }
-#endif
     return ~by_table(crc, p, size);
 }

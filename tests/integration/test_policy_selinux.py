@@ -95,6 +95,9 @@ role user_r; role admin_r; role guest_r, staff;
 roleattribute admin_r staff;
 role user_r types { a_t b_t }; role admin_r types domain; role guest_r types e_t;
 role staff types d_t;
+role guest_r types things;
+optional { require { type e_t; } type late_t, things; role guest_r types things; } else { type never_t, things; }
+optional { require { type e_t; } type later_t, things; }
 allow user_r admin_r; allow staff user_r;
 role_transition user_r e_t admin_r;
 role_transition user_r d_t:dir admin_r;

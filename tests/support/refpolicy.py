@@ -100,8 +100,13 @@ class Questions:
 
     def level_within(self, low, high):
         sens = self.rng.randint(low[0], high[0])
-        free = sorted(high[1] - low[1])
-        count = min(len(free), self.rng.choice([0, 0, 1, 2, 5, len(free)]))
+        count = self.rng.choice([0, 0, 1, 2, 5, None])
+        if count is None:
+            return sens, high[1]
+        # libsepol prints a run that ends with such a category wrongly (…, c638,c639, c706 as
+        # c638,c703,c706).
+        free = sorted(n for n in high[1] - low[1] if n % 64 != 63)
+        count = min(len(free), count)
         return sens, low[1] | set(self.rng.sample(free, count))
 
     def valid_context(self, name):

@@ -61,12 +61,83 @@ static void join_role_attributes(struct vd_sp_checked *c)
     }
 }
 
+/* A block's place among the optional blocks, an else block having that of its rival. */
+static uint32_t order_of(const struct vd_sp *sp, uint32_t block)
+{
+    uint32_t rival = sp->blocks.data[block].rival;
+
+    return rival == 0 ? block : rival;
+}
+
+/* The types that an attribute has from the policy itself and the blocks up to one. */
+static uint64_t *members_until(struct vd_sp_checked *c, uint32_t name, uint32_t order)
+{
+    struct vd_sp *sp = c->sp;
+    uint64_t *words = vd_sp_alloc_array(&sp->arena, c->type_words, sizeof(*words));
+
+    for (uint32_t i = 0; i < sp->type_attributes.count; i++) {
+        const struct vd_sp_pair *pair = &sp->type_attributes.data[i];
+
+        if (pair->right.name == name && vd_sp_on(sp, pair->block) &&
+            order_of(sp, pair->block) <= order)
+            vd_bitmap_set(words, vd_sp_find(sp, VD_SP_TYPE, &pair->left)->number);
+    }
+    return words;
+}
+
+/* What stands for an attribute while one statement is resolved. */
+struct stand_in {
+    uint32_t number; /* 0: the item is no attribute */
+    uint32_t set;
+    uint64_t *words;
+};
+
+static void swap(struct vd_sp_checked *c, struct stand_in *in)
+{
+    uint64_t *words = c->attributes[in->number - c->type_count];
+    uint32_t set = c->set_of[in->number];
+
+    c->attributes[in->number - c->type_count] = in->words;
+    c->set_of[in->number] = in->set;
+    in->words = words;
+    in->set = set;
+}
+
+/*
+ * The types of a `role … types` statement. As libsepol expands it, before the blocks
+ * that follow: an attribute has not yet the types that join it there.
+ */
+static bool resolve_role_types(struct vd_sp_checked *c, const struct vd_sp_role_types *row,
+                               uint32_t *ret)
+{
+    struct vd_sp *sp = c->sp;
+    const struct vd_sp_set *set = &row->types;
+    struct stand_in *in = vd_sp_alloc_array(&sp->arena, set->count, sizeof(*in));
+    bool good;
+
+    for (uint32_t i = 0; i < set->count && sp->messages.errors == 0; i++) {
+        const struct vd_sp_symbol *symbol = vd_sp_symbol_of(sp, VD_SP_TYPE, set->items[i].name);
+
+        if (symbol == NULL || symbol->kind != VD_SP_ATTRIBUTE || symbol->number == 0)
+            continue;
+        in[i].number = symbol->number;
+        in[i].words = members_until(c, set->items[i].name, order_of(sp, row->block));
+        swap(c, &in[i]);
+    }
+    good = vd_sp_resolve_types(c, set, ret, NULL);
+    for (uint32_t i = set->count; i > 0; i--) {
+        if (in[i - 1].number != 0)
+            swap(c, &in[i - 1]);
+    }
+    return good;
+}
+
 static void add_role_types(struct vd_sp_checked *c, const struct vd_sp_role_types *row)
 {
     struct vd_sp_symbol *role = vd_sp_find(c->sp, VD_SP_ROLE, &row->role);
     uint32_t set;
 
-    if (role == NULL || !vd_sp_resolve_types(c, &row->types, &set, NULL))
+    if (role == NULL || !resolve_role_types(c, row, &set))
         return;
     for (uint32_t r = 1; r < c->roles.count; r++) {
         bool meant = role->kind == VD_SP_ATTRIBUTE
