@@ -129,7 +129,36 @@ def case_kept_booleans(machine):
             ("they are not the defaults", differs(fresh, len(asked)))]
 
 
-# A small policy; the marks are what a case adds.
+def read_back(machine, policy, questions):
+    """The kernel's own copy, written by it under switched booleans, says the same."""
+    source = machine.source(policy.text())
+    machine.load(machine.selinux(source))
+    switched = {name: policy.rng.randrange(2) for name in policy.bools}
+    machine.set_bools(switched)
+    name = machine.dump()
+    asked = [policy.question() for _ in range(questions)]
+    asked += [f"label genfs selinuxfs {path}" for path in ("/", "/enforce")]
+    want = machine.engine(machine.compile(source), asked, switched)
+
+    def judge(said):
+        path = os.path.join(machine.work, name + ".bin")
+        with open(path, "wb") as file:
+            file.write(said.dumped(name))
+        found = machine.engine(path, asked)
+        return "\n".join(f"{question}\nwritten: {a}\nread back: {b}" for question, a, b in
+                         zip(asked, want, found) if a != b)[:3000]
+    return judge
+
+
+def case_read_back(machine):
+    """/sys/fs/selinux/policy, read by this project's reader of that format."""
+    return [(f"read back from the kernel, {title}: as written", read_back(
+        machine, kind(800), QUESTIONS)) for title, kind in
+            (("with levels", KernelPolicy), ("without levels", PlainPolicy))]
+
+
+SMALL_TYPES = ("a_t", "b_t", "c_t")
+# A small policy of these; the marks are what a case adds.
 SMALL = """class process class file class dir class lnk_file class filesystem class netlink_route_socket class tcp_socket
 @SIDS@
 class process { transition dyntransition fork }

@@ -48,6 +48,13 @@ class Said:
         place = rows.index(f"mark {mark}") + 1 if f"mark {mark}" in rows else len(rows)
         return rows[place:place + count]
 
+    def dumped(self, name):
+        """The bytes of the policy that the guest read back under this name."""
+        data = bytes.fromhex("".join(self.all("bytes", name)))
+        if self.one("dumped", name) != str(len(data)):
+            raise ValueError(f"{len(data)} bytes came of {self.one('dumped', name)}")
+        return data
+
     def whole(self):
         words = [row[0] for row in self.rows]
         return words.count("end") == 1 and "wrong" not in words
@@ -102,6 +109,12 @@ class Machine:
         name = self.name()
         self.files[f"p/{name}.bin"] = data
         self.step("load", name)
+        return name
+
+    def dump(self):
+        """The guest reads the policy back from the kernel; the name of the bytes."""
+        name = self.name()
+        self.step("dump", name)
         return name
 
     def set_bools(self, bools):

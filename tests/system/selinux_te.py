@@ -22,7 +22,9 @@ LEVELS = [f"{side} {part}" for side in ("source", "target") for part in ("low", 
 def in_kernel(question):
     """libsepol's answer about new sockets is not the kernel's: `create` is by its rule."""
     verb, *rest = question.split(" ")
-    if verb == "transition":
+    if verb == "xperm": # which takes a process that tries (selinux_xperms)
+        verb, rest = "av", rest[:3]
+    elif verb == "transition":
         verb = "create"
     elif verb in ("change", "member") and rest[2].endswith("socket"):
         rest[2] = "file"

@@ -135,7 +135,7 @@ static void set_bool(const char *name, const char *value)
     snprintf(path, sizeof(path), SELINUXFS "booleans/%s", name);
     int error = guest_write(path, value, 1);
     if (error != 0)
-        printf("@ wrong bool %s: %s\n", name, strerror(error));
+        printf("@ bool %s %d\n", name, error);
 }
 
 static void follow(char *const *words, uint32_t count)
