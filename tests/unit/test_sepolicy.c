@@ -62,6 +62,20 @@ static const struct {
     {"optional { require { type gone_t; } type new_t; } optional { require { type new_t; }"
      " allow a_t f_t:file read; }",
      A, F, "file", ""},
+    /* blocks that need each other, in a ring that holds and in one that does not */
+    {"optional { require { type y_t; } type x_t; } optional { require { type x_t; } type y_t;"
+     " allow a_t f_t:file read; }",
+     A, F, "file", "read"},
+    {"optional { require { type y_t; type gone_t; } type x_t; allow a_t f_t:file write; }"
+     " optional { require { type x_t; } type y_t; allow a_t f_t:file read; }",
+     A, F, "file", ""},
+    {"optional { require { type n1_t; } type n0_t; } else { optional { require { type n0_t; }"
+     " type n1_t; allow a_t f_t:file write; } allow a_t f_t:file read; }",
+     A, F, "file", "read"},
+    {"optional { require { type gone_t; } } else { require { type no_t; }"
+     " allow a_t f_t:file write; } optional { require { type gone_t; } }"
+     " else { type x_t; } optional { require { type x_t; } allow a_t f_t:file read; }",
+     A, F, "file", "read"},
     {"optional { require { attribute a_t; } allow a_t f_t:file read; }", A, F, "file", ""},
     {"typealias f_t alias g_t; allow a_t g_t:file read;", A, "u:object_r:g_t", "file", "read"},
     {"type x_t alias { y_t z_t }, domain; allow y_t f_t:file read; role r types z_t;", "u:r:x_t", F,
@@ -383,6 +397,20 @@ VD_TEST(sepolicy_warns_of_rules_without_effect)
         {"typebounds a_t b_t; allow b_t f_t:file { read write }; allow a_t f_t:file read;", 16,
          "'a_t' does not have this in full: b_t f_t:file { write }"},
         {"sid unused", 5, "initial context 'unused' is declared but never given"},
+        {"allow a_t f_t:file read; allow a_t f_t:file { read };", 26,
+         "this rule does nothing: another one says all of it"},
+        {"allow a_t f_t:file read; allow domain f_t:{ file dir } { read write };", 1,
+         "this rule does nothing: another one says all of it"},
+        {"allow a_t f_t:file read; if (on) { allow a_t f_t:file read; }", 36,
+         "this rule does nothing: another one says all of it"},
+        {"if (on) { allow a_t self:process fork; allow domain { domain self }:process *; }", 11,
+         "this rule does nothing: another one says all of it"},
+        {"dontaudit a_t f_t:file ~read; auditdeny a_t f_t:file read;", 31,
+         "this rule does nothing: another one says all of it"},
+        {"optional { require { type gone_t; } allow a_t f_t:file read; }", 27,
+         "this optional block is left out: nothing declares the type 'gone_t'"},
+        {"optional { require { class filr read; } allow a_t f_t:file read; }", 28,
+         "this optional block is left out: nothing declares the class 'filr'"},
         {"nodecon 10.0.0.1 255.0.0.0 u:object_r:f_t", 1,
          "this statement does nothing: no address fits it"},
         {"nodecon 10.0.0.0 255.0.255.0 u:object_r:f_t", 1, "this mask has holes"},
@@ -400,6 +428,22 @@ VD_TEST(sepolicy_warns_of_rules_without_effect)
     }
     pt_compiled("allow a_t f_t:file read; neverallow b_t f_t:file read;");
     VD_EXPECT_EQ(pt_messages.warnings, 0);
+    /* Each of these says something that the other does not. */
+    pt_compiled("if (on) { allow a_t f_t:file read; } else { allow a_t f_t:file read; }"
+                "if (off) { allow a_t f_t:file read; } dontaudit a_t f_t:file read;"
+                "allow a_t f_t:file { write }; allow b_t f_t:file { write append };"
+                "allow domain { domain -self }:process signal; allow a_t a_t:process signal;"
+                "allow a_t self:file read; allow a_t b_t:file read;");
+    VD_EXPECT_EQ(pt_messages.warnings, 0);
+    /* Text that macros made repeats itself and has blocks for what is not there. */
+    pt_compiled("\n#line 1 \"made.te\"\nallow a_t f_t:file read; allow a_t f_t:file read;"
+                "optional { require { type gone_t; } allow a_t f_t:file read; }");
+    VD_EXPECT_EQ(pt_messages.warnings, 0);
+    pt_compiled("optional { require { type gone_t; } allow a_t f_t:file read; } else { }");
+    VD_EXPECT_EQ(pt_messages.warnings, 0);
+    VD_EXPECT_EQ(pt_compile(""), VD_OK);
+    VD_EXPECT_STR(pt_messages.first_warning.text,
+                  "the sources declare no type: this policy allows nothing");
     pt_compiled("type_transition domain file_type:process b_t; allow a_t b_t:process transition;"
                 "if (off) { allow a_t f_t:file execute; } allow b_t f_t:file entrypoint;");
     VD_EXPECT_EQ(pt_messages.warnings, 0);

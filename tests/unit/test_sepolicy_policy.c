@@ -360,6 +360,38 @@ VD_TEST(sepolicy_limits_of_counts)
     expect_error("the constraints of class 'file' have more than 4096 parts");
 }
 
+VD_TEST(sepolicy_limits_of_labels)
+{
+    begin("type a_t; user u roles object_r;\n");
+    for (uint32_t i = 0; i < VD_PDB_MAX_LABELS; i++)
+        more("netifcon e%u u:object_r:a_t u:object_r:a_t\n", i);
+    VD_EXPECT_EQ(pt_compile(text), VD_OK);
+    more("netifcon last u:object_r:a_t u:object_r:a_t\n");
+    expect_error("more than 16384 statements of this kind");
+    for (uint32_t size = 4095; size <= 4096; size++) {
+        begin("type a_t; user u roles object_r; genfscon proc /");
+        repeat("x", size - 1);
+        more(" u:object_r:a_t");
+        if (size == 4095)
+            VD_EXPECT_EQ(pt_compile(text), VD_OK);
+        else
+            expect_error("a path has at most 4095 bytes");
+    }
+}
+
+/* Each block waits for the next one, and the last one lacks something. */
+VD_TEST(sepolicy_settles_a_long_chain_of_blocks)
+{
+    begin("type a_t; allow a_t a_t:file read;\n");
+    for (uint32_t i = 0; i < 10000; i++)
+        more("optional { require { type t%u; } type t%u; allow a_t a_t:file write; }\n", i + 1, i);
+    VD_EXPECT_EQ(pt_compile(text), VD_OK);
+    begin("type a_t; allow a_t a_t:file read;\n");
+    for (uint32_t i = 10000; i > 0; i--)
+        more("optional { require { type t%u; } type t%u; allow a_t a_t:file write; }\n", i, i - 1);
+    VD_EXPECT_EQ(pt_compile(text), VD_OK);
+}
+
 /* Three thousand types in an attribute: nine million pairs, each with its transition. */
 VD_TEST(sepolicy_limit_of_transitions)
 {

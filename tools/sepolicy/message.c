@@ -40,6 +40,13 @@ static struct vd_sp_source *find_source(struct vd_sp_messages *messages, uint32_
     return NULL;
 }
 
+bool vd_sp_is_written(struct vd_sp_messages *messages, uint32_t place)
+{
+    const struct vd_sp_source *source = find_source(messages, place);
+
+    return source != NULL && !source->builtin && !source->marked;
+}
+
 bool vd_sp_find_line(struct vd_sp_messages *messages, uint32_t place, struct vd_sp_line *ret)
 {
     const struct vd_sp_source *source = find_source(messages, place);

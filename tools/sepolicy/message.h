@@ -25,6 +25,9 @@ struct vd_sp_messages {
     struct vd_sp_cursor cursor; /* at the line found last */
 };
 
+/* True if a place is in a text that was written as it stands: not built in, without marks. */
+bool vd_sp_is_written(struct vd_sp_messages *messages, uint32_t place);
+
 /* Adds a source; false if all together exceed VD_SEPOLICY_MAX_SOURCE. */
 bool vd_sp_source_add(struct vd_sp_messages *messages, const struct vd_sepolicy_source *source,
                       bool builtin);

@@ -20,6 +20,7 @@ struct vd_sp_source {
     uint32_t first; /* place of its first byte */
     uint32_t errors, warnings;
     bool builtin; /* part of the compiler, not given by the caller */
+    bool marked;  /* has #line marks: made by macros, which repeat themselves by nature */
 };
 
 /* A piece of a source in memory; empty at the start. */

@@ -105,6 +105,7 @@ void vd_sp_check_labels(struct vd_sp_checked *c);
 void vd_sp_check_bounds(struct vd_sp_checked *c);
 void vd_sp_check_tunables(struct vd_sp_checked *c);
 void vd_sp_check_rules(struct vd_sp_checked *c);
+void vd_sp_warn_shadowed(struct vd_sp_checked *c);
 
 /* Services for the checker and the code generator. */
 

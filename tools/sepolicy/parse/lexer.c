@@ -84,6 +84,8 @@ static bool next_piece(struct vd_sp_lexer *lexer)
 
 static void skip_comment(struct vd_sp_lexer *lexer)
 {
+    if (lexer->end - lexer->at > 6 && memcmp(lexer->at, "#line ", 6) == 0)
+        lexer->messages->sources.data[lexer->source].marked = true;
     do {
         const char *eol = memchr(lexer->at, '\n', (size_t)(lexer->end - lexer->at));
 
