@@ -24,8 +24,8 @@
 /* Which protocol the payload belongs to: a client on the wrong socket is told so. */
 enum vd_ipc_service {
     VD_IPC_SERVICE_NONE,
-    VD_IPC_SERVICE_SECURITY,
-    VD_IPC_SERVICE_AUDIT,
+    VD_IPC_SERVICE_SECURITY, /* core/abi/security.h */
+    VD_IPC_SERVICE_AUDIT,    /* core/abi/audit_ipc.h */
 };
 
 #endif

@@ -8,19 +8,15 @@
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/cli/cli.h"
+#include "lib/confine.h"
+#include "lib/daemon.h"
 #include "lib/diagf.h"
 #include "lib/file.h"
 #include "services/audit/confine.h"
@@ -28,7 +24,6 @@
 #include "services/audit/sys.h"
 
 #define PIN_DIR "/sys/fs/bpf/veridian/"
-#define NO_FD   0u /* standard input takes no word */
 
 struct args {
     const char *ring;
@@ -107,62 +102,10 @@ static vd_status prepare_log_dir(const struct args *args, struct vd_diag *diag)
         return vd_audit_errno(diag, errno, "cannot make the log's directory", args->log);
     if (args->user == NULL)
         return VD_OK;
-    VD_TRY(vd_audit_user_parse(args->user, &uid, &gid, diag));
+    VD_TRY(vd_confine_user_parse(args->user, &uid, &gid, diag));
     if (lchown(args->log, uid, gid) != 0)
         return vd_audit_errno(diag, errno, "cannot give the log's directory to the user",
                               args->log);
-    return VD_OK;
-}
-
-static vd_status catch_signals(struct vd_audit_daemon *d)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        return vd_audit_errno(d->diag, errno, "cannot block signals", NULL);
-    d->signals = signalfd(-1, &set, SFD_CLOEXEC);
-    if (d->signals < 0)
-        return vd_audit_errno(d->diag, errno, "cannot watch for signals", NULL);
-    /* A full disk under a file size limit is an error of write, not a signal. */
-    signal(SIGXFSZ, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN);
-    return VD_OK;
-}
-
-/* The socket that systemd waits on, connected before the sandbox closes; -1: none. */
-static int notify_socket(void)
-{
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t len = path == NULL ? 0 : strlen(path);
-    int fd;
-
-    if (len < 2 || len >= sizeof(address.sun_path) || (path[0] != '/' && path[0] != '@'))
-        return -1;
-    memcpy(address.sun_path, path, len);
-    if (path[0] == '@')
-        address.sun_path[0] = '\0';
-    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address,
-                           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) != 0)
-        vd_fd_close(&fd);
-    return fd;
-}
-
-static vd_status say_ready(const struct args *args, int notify, struct vd_diag *diag)
-{
-    int ready = (int)args->ready_fd;
-
-    if (notify >= 0 && vd_fd_write(notify, "READY=1", 7) != VD_OK)
-        return vd_audit_errno(diag, errno, "cannot notify the service manager", NULL);
-    if (args->ready_fd == NO_FD)
-        return VD_OK;
-    if (vd_fd_write(ready, "ready\n", 6) != VD_OK)
-        return vd_audit_errno(diag, errno, "cannot write to the descriptor of --ready-fd", NULL);
-    vd_fd_close(&ready);
     return VD_OK;
 }
 
@@ -171,20 +114,20 @@ static vd_status serve(struct vd_audit_daemon *d, const struct args *args)
     struct vd_hasher hasher VD_AUTO(vd_hasher_done) = {};
     struct vd_audit_hash hash = vd_audit_sha256(&hasher);
     struct vd_audit_confinement confinement = {};
-    int notify VD_AUTO(vd_fd_close) = notify_socket();
+    int notify VD_AUTO(vd_fd_close) = vd_daemon_notify_socket();
     char missing[64];
 
     VD_TRY(open_kernel_side(d, args));
-    VD_TRY(catch_signals(d));
+    VD_TRY(vd_daemon_signals(&d->signals, d->diag));
     VD_TRY(prepare_log_dir(args, d->diag));
-    VD_TRY(vd_audit_confine_user(args->user, d->diag));
+    VD_TRY(vd_confine_user(args->user, d->diag));
     vd_audit_daemon_restore(d, args->log, &hash);
     VD_TRY(vd_audit_log_open(&d->log, args->log, args->segment_size, &hash, d->diag));
     confinement.log_dir = vd_audit_log_dir(d->log);
     confinement.policy_dir = d->names.policy_dir;
     VD_TRY(vd_audit_confine(&confinement, missing, sizeof(missing), d->diag));
     VD_TRY(vd_audit_daemon_start(d, missing));
-    VD_TRY(say_ready(args, notify, d->diag));
+    VD_TRY(vd_daemon_ready(notify, args->ready_fd, d->diag));
     return vd_audit_daemon_run(d);
 }
 
@@ -212,29 +155,12 @@ static int run_daemon(const struct args *args)
     return vd_cli_report(status, &diag);
 }
 
-/* Returns in the parent once the child is ready, with the child's exit code if it fails before. */
-static int run_in_background(struct args *args)
+static int run_child(void *ctx, uint32_t ready_fd)
 {
-    int ends[2];
-    char word[8];
-    int status;
-    pid_t pid;
+    struct args *args = ctx;
 
-    if (pipe2(ends, O_CLOEXEC) != 0 || (pid = fork()) < 0)
-        return vd_cli_report(VD_E_SYSTEM, NULL);
-    if (pid == 0) {
-        close(ends[0]);
-        setsid();
-        if (args->ready_fd == NO_FD)
-            args->ready_fd = (uint32_t)ends[1];
-        return run_daemon(args);
-    }
-    close(ends[1]);
-    if (read(ends[0], word, sizeof(word)) > 0)
-        return VD_EXIT_YES;
-    if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
-        return WEXITSTATUS(status);
-    return VD_EXIT_FAULT;
+    args->ready_fd = ready_fd;
+    return run_daemon(args);
 }
 
 /* What is wrong whatever the machine has, before anything is opened. */
@@ -243,14 +169,8 @@ static vd_status check_call(const struct args *args, struct vd_diag *diag)
     uint32_t uid, gid;
 
     if (args->user != NULL)
-        VD_TRY(vd_audit_user_parse(args->user, &uid, &gid, diag));
-    if (args->ready_fd == NO_FD)
-        return VD_OK;
-    if (!args->foreground)
-        return vd_diagf(diag, VD_E_USAGE, "--ready-fd needs --foreground");
-    if (args->ready_fd > INT_MAX || fcntl((int)args->ready_fd, F_GETFD) < 0)
-        return vd_diagf(diag, VD_E_USAGE, "--ready-fd: descriptor %u is not open", args->ready_fd);
-    return VD_OK;
+        VD_TRY(vd_confine_user_parse(args->user, &uid, &gid, diag));
+    return vd_daemon_check_ready_fd(args->ready_fd, args->foreground, diag);
 }
 
 static int run(const struct vd_cli_call *call)
@@ -260,7 +180,7 @@ static int run(const struct vd_cli_call *call)
 
     if (check_call(&args, &diag) != VD_OK)
         return vd_cli_report(VD_E_USAGE, &diag);
-    return args.foreground ? run_daemon(&args) : run_in_background(&args);
+    return args.foreground ? run_daemon(&args) : vd_daemon_background(run_child, &args);
 }
 
 static const struct vd_cli_command auditd = {

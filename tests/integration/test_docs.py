@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 import tap  # noqa: E402
 
 BIN, MAN = BUILD / "bin", ROOT / "docs" / "man"
+DAEMONS = ("veridian-auditd", "veridian-securityd")
 TOP = ("core", "bootloader", "kernel", "lib", "hardware", "services", "tools", "policy", "image",
        "tests", "fuzz", "bench", "docs", "scripts")
 FOLDERS_OF_NAMES = ("", "core/mac", "core/boot", "docs", "docs/formats", "kernel/bpf", "image",
@@ -62,9 +63,10 @@ def case_every_verb_and_option_stands_in_its_page():
                 for word in (*path[1:], *sorted(options)) if lacks(page, word)]
         if lacks("veridian.1", path[0]):
             bad.append(f"veridian.1: area {path[0]} is missing")
-    for _, options in commands(BIN / "veridian-auditd"):
-        bad += [f"veridian-auditd.8: {word} is missing" for word in sorted(options)
-                if lacks("veridian-auditd.8", word)]
+    for daemon in DAEMONS:
+        for _, options in commands(BIN / daemon):
+            bad += [f"{daemon}.8: {word} is missing" for word in sorted(options)
+                    if lacks(f"{daemon}.8", word)]
     assert not bad, "\n".join(bad)
 
 
@@ -72,7 +74,8 @@ def case_no_page_names_an_option_that_is_not_there():
     known = {}
     for path, options in commands(BIN / "veridian"):
         known.setdefault(f"veridian-{path[0]}.1" if path else "veridian.1", set()).update(options)
-    known["veridian-auditd.8"] = {o for _, os_ in commands(BIN / "veridian-auditd") for o in os_}
+    for daemon in DAEMONS:
+        known[f"{daemon}.8"] = {o for _, os_ in commands(BIN / daemon) for o in os_}
     # what pages say of their neighbours
     everywhere = {"--help", "--version", "--json"}
     everything = everywhere.union(*known.values())

@@ -8,6 +8,7 @@
 #include "tools/veridian/policy/check.h"
 #include "tools/veridian/policy/compile.h"
 #include "tools/veridian/policy/explain.h"
+#include "tools/veridian/policy/load.h"
 #include "tools/veridian/policy/open.h"
 #include "tools/veridian/policy/flow.h"
 #include "tools/veridian/policy/query.h"
@@ -100,17 +101,20 @@ static const struct vd_cli_command query_command = {
 
 static const struct vd_cli_command *const verbs[] = {
     /* One a line: each verb's row comes and goes alone. */
-    &vd_policy_compile_command, //
-    &query_command,             //
-    &vd_policy_check_command,   //
-    &vd_policy_explain_command, //
-    &vd_policy_search_command,  //
-    &vd_policy_flow_command,    //
+    &vd_policy_compile_command,  //
+    &query_command,              //
+    &vd_policy_check_command,    //
+    &vd_policy_explain_command,  //
+    &vd_policy_search_command,   //
+    &vd_policy_flow_command,     //
+    &vd_policy_load_command,     //
+    &vd_policy_rollback_command, //
+    &vd_policy_booleans_command, //
     NULL,
 };
 
 const struct vd_cli_command vd_area_policy = {
     .name = "policy",
-    .summary = "compiles and asks mandatory access policies",
+    .summary = "compiles, asks and loads mandatory access policies",
     .commands = verbs,
 };
