@@ -93,11 +93,9 @@ static vd_status ask(struct vd_secclient *client, const struct vd_secclient_ques
     struct vd_writer w;
     struct vd_reader r;
 
-    VD_TRY(
-        vd_secclient_number(client, &client->entities, q->subject, VD_SEC_SUBJECT, &subject, diag));
-    VD_TRY(vd_secclient_number(client, &client->entities, q->object, 0, &object, diag));
-    VD_TRY(
-        vd_secclient_number(client, &client->classes, q->class, VD_SECCLIENT_CLASS, &class, diag));
+    VD_TRY(vd_secclient_number(client, VD_SEC_SUBJECT, q->subject, &subject, diag));
+    VD_TRY(vd_secclient_number(client, 0, q->object, &object, diag));
+    VD_TRY(vd_secclient_number(client, VD_SECCLIENT_CLASS, q->class, &class, diag));
     vd_writer_init(&w, bytes, sizeof(bytes));
     vd_write_le32(&w, subject);
     vd_write_le32(&w, object);

@@ -62,9 +62,11 @@ static vd_status announce(struct vd_secclient *client, struct vd_secclient_entry
     return VD_OK;
 }
 
-vd_status vd_secclient_number(struct vd_secclient *client, struct vd_secclient_table *table,
-                              uint32_t id, uint32_t kind, uint32_t *ret, struct vd_diag *diag)
+vd_status vd_secclient_number(struct vd_secclient *client, uint32_t kind, uint32_t id,
+                              uint32_t *ret, struct vd_diag *diag)
 {
+    struct vd_secclient_table *table =
+        kind == VD_SECCLIENT_CLASS ? &client->classes : &client->entities;
     struct vd_secclient_entry *entry = entry_of(table, id, kind);
 
     if (entry == NULL)
@@ -139,22 +141,21 @@ vd_status vd_secclient_object(struct vd_secclient *client, const char *context, 
     return name_entity(client, entry, context, ret_id, diag);
 }
 
-vd_status vd_secclient_class(struct vd_secclient *client, const char *name,
-                             const char *const *perms, uint32_t perm_count, uint32_t *ret_id,
-                             struct vd_diag *diag)
+vd_status vd_secclient_class(struct vd_secclient *client, const struct vd_secclient_names *names,
+                             uint32_t *ret_id, struct vd_diag *diag)
 {
     uint8_t bytes[(VD_SEC_PERMS_MAX + 1) * (VD_SEC_NAME_MAX + 2) + 1];
     struct vd_secclient_entry entry = {.kind = VD_SECCLIENT_CLASS};
     struct vd_writer w;
     vd_status status;
 
-    if (perm_count == 0 || perm_count > VD_SEC_PERMS_MAX)
+    if (names->perm_count == 0 || names->perm_count > VD_SEC_PERMS_MAX)
         return vd_diagf(diag, VD_E_RANGE, "a class has 1 to %u permissions", VD_SEC_PERMS_MAX);
     vd_writer_init(&w, bytes, sizeof(bytes));
-    VD_TRY(vd_secclient_put(&w, name, VD_SEC_NAME_MAX, diag));
-    vd_write_u8(&w, (uint8_t)perm_count);
-    for (uint32_t i = 0; i < perm_count; i++)
-        VD_TRY(vd_secclient_put(&w, perms[i], VD_SEC_NAME_MAX, diag));
+    VD_TRY(vd_secclient_put(&w, names->class, VD_SEC_NAME_MAX, diag));
+    vd_write_u8(&w, (uint8_t)names->perm_count);
+    for (uint32_t i = 0; i < names->perm_count; i++)
+        VD_TRY(vd_secclient_put(&w, names->perms[i], VD_SEC_NAME_MAX, diag));
     VD_TRY(keep(&entry, &w, diag));
     status = vd_secclient_begin(client, diag);
     if (status == VD_OK)
@@ -175,7 +176,7 @@ static vd_status relabel(struct vd_secclient *client, uint32_t id,
     struct vd_reader r;
     uint32_t number;
 
-    VD_TRY(vd_secclient_number(client, &client->entities, id, 0, &number, diag));
+    VD_TRY(vd_secclient_number(client, 0, id, &number, diag));
     entry = entry_of(&client->entities, id, 0);
     vd_writer_init(&w, bytes, sizeof(bytes));
     vd_write_le32(&w, number);

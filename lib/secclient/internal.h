@@ -66,9 +66,12 @@ void vd_secclient_end(struct vd_secclient *client);
 vd_status vd_secclient_call(struct vd_secclient *client, uint32_t verb, const struct vd_writer *w,
                             struct vd_reader *ret, struct vd_diag *diag);
 
-/* The server's number for a subject or object (kind 0: either) or a class, named anew if need be. */
-vd_status vd_secclient_number(struct vd_secclient *client, struct vd_secclient_table *table,
-                              uint32_t id, uint32_t kind, uint32_t *ret, struct vd_diag *diag);
+/*
+ * The server's number for a subject or object (kind 0: either) or for a class
+ * (VD_SECCLIENT_CLASS), named anew if need be.
+ */
+vd_status vd_secclient_number(struct vd_secclient *client, uint32_t kind, uint32_t id,
+                              uint32_t *ret, struct vd_diag *diag);
 
 /* Forgets all kept decisions. */
 void vd_secclient_flush(struct vd_secclient *client);

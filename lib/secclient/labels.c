@@ -34,11 +34,9 @@ static vd_status create(struct vd_secclient *client, const struct vd_secclient_c
     struct vd_writer w;
     struct vd_reader r;
 
-    VD_TRY(
-        vd_secclient_number(client, &client->entities, c->subject, VD_SEC_SUBJECT, &subject, diag));
-    VD_TRY(vd_secclient_number(client, &client->entities, c->object, 0, &object, diag));
-    VD_TRY(
-        vd_secclient_number(client, &client->classes, c->class, VD_SECCLIENT_CLASS, &class, diag));
+    VD_TRY(vd_secclient_number(client, VD_SEC_SUBJECT, c->subject, &subject, diag));
+    VD_TRY(vd_secclient_number(client, 0, c->object, &object, diag));
+    VD_TRY(vd_secclient_number(client, VD_SECCLIENT_CLASS, c->class, &class, diag));
     vd_writer_init(&w, bytes, sizeof(bytes));
     vd_write_u8(&w, (uint8_t)c->kind);
     vd_write_le32(&w, subject);
@@ -90,7 +88,7 @@ static vd_status context_of(struct vd_secclient *client, uint32_t id, char **ret
     struct vd_writer w;
     struct vd_reader r;
 
-    VD_TRY(vd_secclient_number(client, &client->entities, id, 0, &number, diag));
+    VD_TRY(vd_secclient_number(client, 0, id, &number, diag));
     vd_writer_init(&w, bytes, sizeof(bytes));
     vd_write_le32(&w, number);
     VD_TRY(vd_secclient_call(client, VD_SEC_CONTEXT, &w, &r, diag));

@@ -3,8 +3,9 @@
  * For user-space object managers: may this subject do that to this object?
  *
  *     static const char *const perms[] = {"read", "write"};
+ *     const struct vd_secclient_names names = {"file", perms, 2};
  *     vd_secclient_new(NULL, &client, &diag);
- *     vd_secclient_class(client, "file", perms, 2, &class, &diag);
+ *     vd_secclient_class(client, &names, &class, &diag);
  *     vd_secclient_subject(client, "staff_u:staff_r:staff_t:s0", &subject, &diag);
  *     vd_secclient_object(client, "system_u:object_r:etc_t:s0", &object, &diag);
  *     if (vd_secclient_check(client, subject, object, class, 1u << 0)) … read
@@ -98,14 +99,19 @@ vd_status vd_secclient_relabel(struct vd_secclient *client, uint32_t id, const c
 /* The number names nothing any more, and may be given to another one. */
 void vd_secclient_forget(struct vd_secclient *client, uint32_t id);
 
+/* A class, and 1 to 32 of its permissions: number i is bit i in all masks. */
+struct vd_secclient_names {
+    const char *class;
+    const char *const *perms;
+    uint32_t perm_count;
+};
+
 /*
- * Names a class and 1 to 32 of its permissions: permission i is bit i in all
- * masks. What the policy in force does not know is refused, or allowed where its
- * handle_unknown says so.
+ * Names a class. What the policy in force does not know is refused, or allowed
+ * where its handle_unknown says so.
  */
-vd_status vd_secclient_class(struct vd_secclient *client, const char *name,
-                             const char *const *perms, uint32_t perm_count, uint32_t *ret_id,
-                             struct vd_diag *diag);
+vd_status vd_secclient_class(struct vd_secclient *client, const struct vd_secclient_names *names,
+                             uint32_t *ret_id, struct vd_diag *diag);
 
 /* True if all of `requested` is allowed (none is not). Cost of a kept decision: a few memory reads. */
 bool vd_secclient_check(struct vd_secclient *client, uint32_t subject, uint32_t object,

@@ -239,7 +239,7 @@ static vd_status take_batch(struct vd_audit_daemon *d, uint32_t *ret_count)
     uint64_t boot_offset_ns = vd_audit_realtime_ns() - vd_audit_boottime_ns();
     uint32_t count = 0;
 
-    while (count < VD_AUDIT_BATCH) {
+    while (d->ring.fd >= 0 && count < VD_AUDIT_BATCH) {
         const void *data;
         uint32_t size;
         VD_TRY(vd_audit_ring_next(&d->ring, &data, &size, d->diag));
@@ -248,18 +248,24 @@ static vd_status take_batch(struct vd_audit_daemon *d, uint32_t *ret_count)
         VD_TRY(write_event(d, data, size, boot_offset_ns));
         count++;
     }
+    VD_TRY(vd_audit_producers_take(&d->producers, d->log, d->diag));
+    count += d->producers.pending_count;
     VD_TRY(vd_audit_log_sync(d->log, d->diag));
-    vd_audit_ring_release(&d->ring);
+    if (d->ring.fd >= 0)
+        vd_audit_ring_release(&d->ring);
+    vd_audit_producers_answer(&d->producers);
     *ret_count = count;
     return VD_OK;
 }
 
 static vd_status drain(struct vd_audit_daemon *d)
 {
-    /* What comes while we drain is the next daemon's, else a busy machine never stops. */
-    uint64_t end = __atomic_load_n(d->ring.producer, __ATOMIC_ACQUIRE);
     uint32_t count = 1;
 
+    if (d->ring.fd < 0)
+        return take_batch(d, &count);
+    /* What comes while we drain is the next daemon's, else a busy machine never stops. */
+    uint64_t end = __atomic_load_n(d->ring.producer, __ATOMIC_ACQUIRE);
     while (count != 0 && d->ring.position < end)
         VD_TRY(take_batch(d, &count));
     return VD_OK;
@@ -300,7 +306,7 @@ static vd_status settle(struct vd_audit_daemon *d, int waited_ms, bool last)
 
 static vd_status stop(struct vd_audit_daemon *d)
 {
-    char received[24], lost[24], late[24], repeated[24], malformed[24];
+    char received[24], lost[24], late[24], repeated[24], malformed[24], produced[24];
     struct vd_audit_record r;
 
     VD_TRY(drain(d));
@@ -311,6 +317,8 @@ static vd_status stop(struct vd_audit_daemon *d)
     add_number(&r, "late", d->sequence.late, late);
     add_number(&r, "repeated", d->sequence.repeated, repeated);
     add_number(&r, "malformed", d->malformed, malformed);
+    if (d->producers.listener >= 0)
+        add_number(&r, "from_services", d->producers.received, produced);
     VD_TRY(vd_audit_log_append(d->log, &r, NULL, d->diag));
     return vd_audit_log_close(d->log, d->diag);
 }
@@ -332,7 +340,9 @@ vd_status vd_audit_daemon_run(struct vd_audit_daemon *d)
 
     if (epoll < 0)
         return vd_audit_errno(d->diag, errno, "cannot wait for events", NULL);
-    VD_TRY(watch(epoll, d->ring.fd, d->diag));
+    if (d->ring.fd >= 0)
+        VD_TRY(watch(epoll, d->ring.fd, d->diag));
+    VD_TRY(vd_audit_producers_start(&d->producers, epoll, d->diag));
     VD_TRY(watch(epoll, d->signals, d->diag));
     for (;;) {
         uint32_t count;
@@ -344,6 +354,8 @@ vd_status vd_audit_daemon_run(struct vd_audit_daemon *d)
             return vd_audit_errno(d->diag, errno, "cannot wait for events", NULL);
         if (ready > 0 && event.data.fd == d->signals)
             return stop(d);
+        if (ready > 0)
+            (void)vd_audit_producers_event(&d->producers, event.data.fd);
         waited_ms = count != 0 || ready > 0 ? 0 : waited_ms + POLL_MS;
         if (count == 0 && ready == 0)
             VD_TRY(settle(d, waited_ms, false));

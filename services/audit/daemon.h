@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * From the ring to the log: the daemon's work without its options.
+ * From the ring and from other services to the log: the daemon's work without its options.
  *
  * Order of every batch: read events, write them, fdatasync, and only then give
  * their room back to the kernel. A batch is what waits in the ring, at most
@@ -15,6 +15,7 @@
 
 #include "services/audit/log.h"
 #include "services/audit/names.h"
+#include "services/audit/producers.h"
 #include "services/audit/ring.h"
 #include "services/audit/sequence.h"
 
@@ -22,12 +23,13 @@
 #define VD_AUDIT_SETTLE_MS 2000 /* after which a missing number counts as lost */
 
 struct vd_audit_daemon {
-    struct vd_audit_ring ring;
+    struct vd_audit_ring ring;                   /* fd -1: no kernel side, only producers */
     char boot_id[2 * VD_AUDIT_BOOT_ID_SIZE + 1]; /* in hexadecimal; set by restore */
     int counters_fd;                             /* map of struct vd_event_counters; -1: none */
     int signals;                                 /* signalfd: SIGTERM and SIGINT end the daemon */
     struct vd_audit_log *log;
     struct vd_audit_names names;
+    struct vd_audit_producers producers;
     struct vd_audit_sequence sequence;
     uint64_t malformed;
     uint64_t segment; /* in which the sequence's state was written last */

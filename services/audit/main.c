@@ -24,6 +24,7 @@
 #include "services/audit/sys.h"
 
 #define PIN_DIR "/sys/fs/bpf/veridian/"
+#define NO_RING "none"
 
 struct args {
     const char *ring;
@@ -32,13 +33,16 @@ struct args {
     const char *log;
     const char *names;
     const char *user;
+    const char *socket;
+    struct vd_cli_list producers;
     uint64_t segment_size;
     uint32_t ready_fd;
     bool foreground;
 };
 
 static const struct vd_cli_option options[] = {
-    {"ring", 0, VD_CLI_TEXT, offsetof(struct args, ring), "pinned ring buffer of events", "PATH",
+    {"ring", 0, VD_CLI_TEXT, offsetof(struct args, ring),
+     "pinned ring buffer of events; none: there is no kernel side", "PATH",
      PIN_DIR VD_EVENT_RING_PIN, false},
     {"contexts", 0, VD_CLI_TEXT, offsetof(struct args, contexts),
      "pinned map of contexts (default: contexts beside the ring, if it is there)", "PATH", NULL,
@@ -52,6 +56,10 @@ static const struct vd_cli_option options[] = {
      false},
     {"user", 0, VD_CLI_TEXT, offsetof(struct args, user), "user and group to become", "UID:GID",
      NULL, false},
+    {"socket", 0, VD_CLI_TEXT, offsetof(struct args, socket), "where other services send records",
+     "PATH", NULL, false},
+    {"producer", 0, VD_CLI_LIST, offsetof(struct args, producers),
+     "user beside root whose records are taken at the socket", "UID", NULL, false},
     {"segment-size", 0, VD_CLI_U64, offsetof(struct args, segment_size),
      "bytes after which a new segment starts", "BYTES", "67108864", false},
     {"ready-fd", 0, VD_CLI_U32, offsetof(struct args, ready_fd),
@@ -81,6 +89,8 @@ static vd_status open_kernel_side(struct vd_audit_daemon *d, const struct args *
 {
     char contexts[PATH_MAX], counters[PATH_MAX];
 
+    if (strcmp(args->ring, NO_RING) == 0)
+        return vd_audit_names_init(&d->names, args->names, args->contexts, d->diag);
     VD_TRY(path_beside(args, args->contexts, "contexts", contexts, d->diag));
     VD_TRY(path_beside(args, args->counters, VD_EVENT_COUNTERS_PIN, counters, d->diag));
     VD_TRY(vd_audit_ring_open(&d->ring, args->ring, d->diag));
@@ -91,6 +101,26 @@ static vd_status open_kernel_side(struct vd_audit_daemon *d, const struct args *
     }
     return vd_audit_names_init(&d->names, args->names, contexts[0] != '\0' ? contexts : NULL,
                                d->diag);
+}
+
+static vd_status listen_for_services(struct vd_audit_daemon *d, const struct args *args)
+{
+    struct vd_audit_producers *p = &d->producers;
+
+    if (args->socket == NULL && (args->producers.count != 0 || d->ring.fd < 0))
+        return vd_diagf(d->diag, VD_E_USAGE, "--producer and --ring none need --socket");
+    if (args->producers.count > VD_AUDIT_PRODUCER_UIDS_MAX)
+        return vd_diagf(d->diag, VD_E_LIMIT, "at most %u --producer", VD_AUDIT_PRODUCER_UIDS_MAX);
+    for (p->uid_count = 0; p->uid_count < args->producers.count; p->uid_count++) {
+        const char *word = args->producers.item[p->uid_count];
+        char *end;
+        unsigned long uid = strtoul(word, &end, 10);
+        if (word[0] < '0' || word[0] > '9' || *end != '\0' || uid >= UINT32_MAX)
+            return vd_diagf(d->diag, VD_E_USAGE, "--producer %s: expected a user id", word);
+        p->uids[p->uid_count] = (uint32_t)uid;
+    }
+    /* Anybody may knock; who is not a producer is sent away. */
+    return args->socket == NULL ? VD_OK : vd_audit_producers_listen(p, args->socket, 0666, d->diag);
 }
 
 /* The directory must belong to the user that will write there. */
@@ -118,6 +148,7 @@ static vd_status serve(struct vd_audit_daemon *d, const struct args *args)
     char missing[64];
 
     VD_TRY(open_kernel_side(d, args));
+    VD_TRY(listen_for_services(d, args));
     VD_TRY(vd_daemon_signals(&d->signals, d->diag));
     VD_TRY(prepare_log_dir(args, d->diag));
     VD_TRY(vd_confine_user(args->user, d->diag));
@@ -139,13 +170,14 @@ static int run_daemon(const struct args *args)
 
     if (d == NULL)
         return vd_cli_report(VD_E_NO_MEMORY, NULL);
-    d->ring.fd = d->counters_fd = d->signals = -1;
+    d->ring.fd = d->counters_fd = d->signals = d->producers.listener = -1;
     d->names.policy_dir = d->names.contexts_fd = -1;
     d->diag = &diag;
     status = serve(d, args);
     vd_audit_log_free(d->log);
     vd_audit_names_done(&d->names);
     vd_audit_ring_close(&d->ring);
+    vd_audit_producers_done(&d->producers);
     vd_fd_close(&d->counters_fd);
     vd_fd_close(&d->signals);
     free(d);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -176,6 +177,15 @@ void securityd_stop(void)
 void securityd_kill(void)
 {
     (void)end(SIGKILL);
+}
+
+void securityd_limit_files(uint64_t bytes)
+{
+    struct rlimit limit;
+
+    VD_EXPECT(prlimit(securityd.pid, RLIMIT_FSIZE, NULL, &limit) == 0);
+    limit.rlim_cur = bytes > limit.rlim_max ? limit.rlim_max : (rlim_t)bytes;
+    VD_EXPECT(prlimit(securityd.pid, RLIMIT_FSIZE, &limit, NULL) == 0);
 }
 
 uint64_t securityd_count(enum vd_sec_status which)

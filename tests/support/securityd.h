@@ -34,6 +34,9 @@ int securityd_try_start(void);
 void securityd_stop(void);
 void securityd_kill(void);
 
+/* From now on the running daemon writes no file beyond so many bytes. */
+void securityd_limit_files(uint64_t bytes);
+
 /* Writes the file of clients' contexts. */
 void securityd_peers(const char *text);
 
