@@ -64,9 +64,14 @@ static void take(struct vd_sp_sr *sr, struct vd_sp_sr_table *table, uint32_t num
     table->items[number] = *name;
 }
 
-/* Every number has a name. */
-static void complete(struct vd_sp_sr *sr, const struct vd_sp_sr_table *table, const char *what)
+/*
+ * Every number has a name, up to the highest that has one: checkpolicy counts aliases of
+ * sensitivities and categories among the numbers.
+ */
+static void complete(struct vd_sp_sr *sr, struct vd_sp_sr_table *table, const char *what)
 {
+    while (table->count > 1 && table->items[table->count - 1].name == 0)
+        table->count--;
     for (uint32_t i = 1; i < table->count; i++) {
         if (table->items[i].name == 0)
             vd_sp_sr_fail(sr, vd_sp_sr_place(sr), "the table ends here, but %s %u has no name",
