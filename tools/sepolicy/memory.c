@@ -102,10 +102,11 @@ static void *chunk_resize(struct vd_sp_arena *arena, void *content, size_t wante
 
 void vd_sp_release(struct vd_sp_arena *arena, void *data, size_t size)
 {
-    struct vd_sp_chunk *chunk = (struct vd_sp_chunk *)data - 1;
+    struct vd_sp_chunk *chunk;
 
     if (data == NULL || size <= LARGE)
         return;
+    chunk = (struct vd_sp_chunk *)data - 1;
     chunk_unlink(arena, chunk);
     (void)munmap(chunk, chunk->size);
 }
