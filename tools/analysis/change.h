@@ -14,7 +14,7 @@
 #include "tools/analysis/layers.h"
 #include "tools/rulebook/rulebook.h"
 
-#define VD_CHANGE_EDITS 8u
+#define VD_CHANGE_EDITS 32u
 
 /* Kinds of edits, in the order in which they are preferred where they open equally much. */
 enum vd_edit_kind {

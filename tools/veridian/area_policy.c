@@ -13,6 +13,7 @@
 #include "tools/veridian/policy/flow.h"
 #include "tools/veridian/policy/query.h"
 #include "tools/veridian/policy/search.h"
+#include "tools/veridian/policy/suggest.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -107,6 +108,7 @@ static const struct vd_cli_command *const verbs[] = {
     &vd_policy_explain_command,  //
     &vd_policy_search_command,   //
     &vd_policy_flow_command,     //
+    &vd_policy_suggest_command,  //
     &vd_policy_load_command,     //
     &vd_policy_rollback_command, //
     &vd_policy_booleans_command, //
