@@ -188,7 +188,7 @@ static bool parse_primary(struct expression *e)
         return good;
     left = find_operand(parser);
     if (left < 0)
-        return vd_sp_unexpected(parser, "an expression (u1, r1, t1, l1, h1, … or '(')");
+        return vd_sp_unexpected(parser, "an expression (u1, r1, t1, l1, h1, ... or '(')");
     vd_sp_next(parser);
     rel = parse_relation(parser);
     if (rel == 0)

@@ -33,15 +33,20 @@ static bool parse_role_attributes(struct vd_sp_parser *parser, const struct vd_s
     return true;
 }
 
-/* role NAME [, ATTRIBUTE…]; role NAME types SET; */
+/* role NAME [, ATTRIBUTE…]; role NAME types SET; the second one may name an attribute */
 bool vd_sp_st_role(struct vd_sp_parser *parser)
 {
     struct vd_sp *sp = parser->sp;
+    const struct vd_sp_symbol *symbol;
     struct vd_sp_item name;
 
     if (!vd_sp_expect_name(parser, "a role", &name))
         return false;
     declare_once(parser, VD_SP_ROLE, &name);
+    symbol = vd_sp_symbol_of(sp, VD_SP_ROLE, name.name);
+    if (symbol->kind == VD_SP_ATTRIBUTE && !vd_sp_is_word(parser, VD_SP_KW_TYPES))
+        vd_sp_error(&sp->messages, name.place, "'%s' is a role attribute, not a role",
+                    vd_sp_str(sp, name.name));
     if (vd_sp_accept_word(parser, VD_SP_KW_TYPES)) {
         struct vd_sp_set types;
         struct vd_sp_role_types *row;
