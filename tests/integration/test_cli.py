@@ -159,10 +159,11 @@ def case_status_of_a_good_machine():
     with Tree(GOOD) as tree:
         page = tree.status()
         states = {name: fact["state"] for name, fact in page["facts"].items()}
-        assert states.pop("audit_log") == "no"
+        assert states.pop("audit_log") == states.pop("security_server") == "no"
         assert states.pop("mac") == "unknown"  # plain files, no maps
         assert set(states.values()) == {"yes"}, page
-        assert [m["fact"] for m in page["not_enforced"]] == ["mac", "audit_log"], page
+        assert [m["fact"] for m in page["not_enforced"]] == [
+            "mac", "security_server", "audit_log"], page
 
 
 def case_status_of_changed_machines():

@@ -238,6 +238,26 @@ def case_booleans():
     house.end()
 
 
+def case_status_shows_it():
+    house = House()
+    root = house.path / "root"
+    (root / "run/veridian").mkdir(parents=True)
+    (root / "run/veridian/security.sock").symlink_to(house.socket)
+    state = {}
+    for step in ("running", "stopped", "killed"):
+        if step == "stopped":
+            os.kill(house.server.process.pid, signal.SIGSTOP)
+        if step == "killed":
+            house.server.end(signal.SIGKILL)
+        page = json.loads(veridian("status", "--json", "--sysroot", str(root)))
+        state[step] = page["facts"]["security_server"]
+    assert state["running"]["state"] == "yes" and "policy 1 in force" in state["running"]["text"]
+    assert "0 clients" in state["running"]["text"], state
+    assert state["stopped"]["state"] == "no" and "answer" in state["stopped"]["text"], state
+    assert state["killed"]["state"] == "no" and "nobody" in state["killed"]["text"], state
+    house.temporary.cleanup()
+
+
 def case_decisions_and_changes_are_recorded():
     house = House(audit=True)
     client = Client(house.socket)

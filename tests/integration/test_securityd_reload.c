@@ -155,6 +155,24 @@ VD_TEST(reload_under_load)
     free_both();
 }
 
+/* Whatever was kept: the first question after a reload makes all of it old. */
+VD_TEST(a_reload_reaches_every_kept_decision)
+{
+    struct asker a;
+    uint32_t other;
+
+    securityd_prepare(securityd_policy("allow admin_t { secret_t public_t }:file read;"));
+    securityd_start();
+    a = new_asker();
+    VD_EXPECT_EQ(vd_secclient_object(a.client, PUBLIC, &other, NULL), VD_OK);
+    VD_EXPECT(may(&a, READ) && vd_secclient_check(a.client, a.subject, other, a.class, READ));
+    VD_EXPECT_EQ(securityd_load(securityd_policy("allow admin_t secret_t:file read;"), NULL),
+                 VD_OK);
+    VD_EXPECT(may(&a, READ));
+    VD_EXPECT(!vd_secclient_check(a.client, a.subject, other, a.class, READ));
+    vd_secclient_free(a.client);
+}
+
 /* --- killed at many points */
 
 /* A child that changes the policy without pause; it tells each acknowledged sequence number. */

@@ -3,6 +3,7 @@
 #include "tools/veridian/status_facts.h"
 #include "core/abi/kernel.h"
 #include "lib/file.h"
+#include "lib/secclient/admin.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -275,6 +276,37 @@ static void audit_log(const struct place *at, struct vd_fact *fact)
         answer(fact, VD_FACT_NO, "there is no %s", at->log_dir);
 }
 
+/* Asked for half a second: a server that does not answer is no server. */
+static void security_server(const struct place *at, struct vd_fact *fact)
+{
+    uint64_t counts[VD_SEC_STATUS_COUNT];
+    char path[PATH_MAX];
+
+    path_below(at, path, "%s", VD_SEC_SOCKET);
+    switch (vd_secadmin_status(path, 500, counts, NULL)) {
+    case VD_OK:
+        break;
+    case VD_E_MISSING:
+        answer(fact, VD_FACT_NO, "nobody listens at %s", VD_SEC_SOCKET);
+        return;
+    case VD_E_TIMEOUT:
+        answer(fact, VD_FACT_NO, "the server at %s does not answer", VD_SEC_SOCKET);
+        return;
+    default:
+        answer(fact, VD_FACT_UNKNOWN, "%s cannot be asked", VD_SEC_SOCKET);
+        return;
+    }
+    if (counts[VD_SEC_STAT_SEQUENCE] == 0)
+        answer(fact, VD_FACT_NO, "running without a policy: see veridian policy load");
+    else
+        answer(fact, VD_FACT_YES, "policy %llu in force, checksum %016llx%s, %llu client%s",
+               (unsigned long long)counts[VD_SEC_STAT_SEQUENCE],
+               (unsigned long long)counts[VD_SEC_STAT_CHECKSUM],
+               counts[VD_SEC_STAT_CONFIRM_MS] != 0 ? ", to be confirmed" : "",
+               (unsigned long long)counts[VD_SEC_STAT_CLIENTS] - 1,
+               counts[VD_SEC_STAT_CLIENTS] == 2 ? "" : "s");
+}
+
 struct row {
     const char *name;
     const char *title;
@@ -288,6 +320,7 @@ struct row {
 #define READ_LOCKDOWN                  lockdown
 #define READ_BPF_LSM                   bpf_lsm
 #define READ_MAC                       mac
+#define READ_SECURITY_SERVER           security_server
 #define READ_AUDIT_LOG                 audit_log
 #define ROW(key, name, title, without) [VD_FACT_##key] = {name, title, without, READ_##key},
 static const struct row rows[VD_FACT_COUNT] = {VD_FACT_TABLE(ROW)};

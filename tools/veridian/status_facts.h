@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * What this machine enforces, read from the kernel's own files: nothing is
- * asked of a daemon, so the answer also holds when none runs.
+ * What this machine enforces, read from the kernel's own files, so that the
+ * answer also holds when no daemon runs. Only the security server is asked, for
+ * a moment, which policy it has.
  *
  * Every fact is yes, no or unknown; unknown is never taken for yes. The source
  * tree that is read begins at `sysroot`, so that a test or a mounted image can
@@ -30,6 +31,8 @@ enum vd_fact_state {
     X(BPF_LSM, "bpf_lsm", "BPF LSM", "the kernel cannot enforce the mandatory policy")           \
     X(MAC, "mac", "mandatory policy",                                                            \
       "file, process and network access is decided by Linux alone")                              \
+    X(SECURITY_SERVER, "security_server", "security server",                                     \
+      "programs that guard objects of their own are refused everything")                         \
     X(AUDIT_LOG, "audit_log", "audit log", "refusals and accesses are not recorded")
 
 enum vd_fact_key {
