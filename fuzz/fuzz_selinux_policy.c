@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The input is SELinux's binary policy. It is read or refused with one message, which has an
- * offset inside the input; what is read passes the blob's own check, and what is written of it
+ * offset inside the input; what is read passes the checks of the blob and of the rulebook, and what is written of it
  * in SELinux's format again is read again, and then written as the same bytes.
  */
 #include "fuzz/fuzz.h"
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/policydb/policydb.h"
+#include "tools/rulebook/rulebook.h"
 #include "tools/sepolicy/sepolicy.h"
 
 #define MEMORY ((size_t)64 << 20)
@@ -40,7 +41,7 @@ static vd_status read_as(const void *data, size_t size, enum vd_sepolicy_form fo
     struct vd_sepolicy_options options = {.form = form,
                                           .selinux_version = VD_SEPOLICY_SELINUX_MAX,
                                           .memory = MEMORY,
-                                          .rulebook = false,
+                                          .rulebook = true,
                                           .message = take,
                                           .message_arg = &seen};
     struct vd_sepolicy_source source = {.name = "policy", .text = data, .size = size};
@@ -55,10 +56,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct vd_sepolicy_result result = {}, written = {}, again = {};
     struct vd_policydb db;
+    struct vd_rulebook book;
 
     if (read_as(data, size, VD_SEPOLICY_VERIDIAN, &result) != VD_OK)
         return 0;
-    VD_FUZZ_ASSERT(vd_policydb_open(&db, result.blob, result.size, NULL) == VD_OK);
+    VD_FUZZ_ASSERT(vd_policydb_open(&db, result.blob, vd_policydb_extent(result.blob, result.size),
+                                    NULL) == VD_OK);
+    VD_FUZZ_ASSERT(vd_rulebook_open(&book, &db, result.blob, result.size, NULL) == VD_OK);
     if (read_as(data, size, VD_SEPOLICY_SELINUX, &written) == VD_OK &&
         read_as(written.blob, written.size, VD_SEPOLICY_SELINUX, &again) != VD_E_LIMIT) {
         VD_FUZZ_ASSERT(again.size == written.size);

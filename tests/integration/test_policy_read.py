@@ -289,6 +289,34 @@ def ask(path):
                           text=True, capture_output=True, check=False, timeout=60)
 
 
+SEARCHED = """\
+allow a_t b_t:file { read write };
+auditallow a_t b_t:file read;
+dontaudit a_t b_t:file read;
+allow a_t b_t:file open; [ ! flag ]:True
+allow a_t b_t:file open; [ ! flag ]:False
+type_transition a_t b_t:file c_t;
+type_transition a_t b_t:file c_t "a file";
+range_transition a_t b_t:process s0:c0 - s1:c0,c1;
+role_transition r_r b_t:process o_r;
+allow r_r o_r;
+constrain file read ( u1 == u2 or t1 == a_t );
+validatetrans file ( not ( r3 == r_r ) );
+typebounds a_t b_t;
+"""
+
+
+def searched(directory):
+    """The rules of a binary policy, as `policy search` writes them; it has no places."""
+    path = os.path.join(directory, "searched")
+    with open(path, "wb") as file:
+        file.write(binary.Policy().out)
+    found = run([VERIDIAN, "policy", "search", path])
+    lines = sorted(" ".join(line.replace(" # ", " ").split()) for line in found.splitlines())
+    check("policy search finds each rule of a binary policy", lines == sorted(
+        SEARCHED.splitlines()), "\n".join(lines))
+
+
 def wrong_fields(directory):
     """Each field that can be wrong is refused at its offset with what was expected."""
     path = os.path.join(directory, "wrong")
@@ -330,6 +358,7 @@ def right_fields(directory):
 def main():
     with tempfile.TemporaryDirectory() as directory:
         right_fields(directory)
+        searched(directory)
         wrong_fields(directory)
         if PEER:
             random_policies(directory)

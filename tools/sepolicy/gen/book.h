@@ -49,6 +49,9 @@ void vd_sp_book_fill(struct vd_sp_book *book);
  */
 void vd_sp_book_av(struct vd_sp_book *book, uint32_t index, struct vd_sp_book_row *ret);
 
+/* A constraint of a policy without a source, as the offset of its text; book_text.c. */
+uint32_t vd_sp_book_constraint(struct vd_sp_book *book, const struct vd_sp_constraint *from);
+
 /* The offset of a text of `size` bytes, which is added. */
 uint32_t vd_sp_book_text(struct vd_sp_book *book, const char *text, size_t size);
 

@@ -375,7 +375,8 @@ static void put_constraints(struct vd_sp_book *book, uint32_t first, uint32_t co
         row = find_constraint(sp, image->node_from.data[i]);
         from = &sp->constraints.data[row];
         if (text_of[row] == 0)
-            text_of[row] = statement_text(book, from->place);
+            text_of[row] = sp->messages.binary ? vd_sp_book_constraint(book, from)
+                                               : statement_text(book, from->place);
         rule.name = text_of[row];
         if (from->transition)
             rule.kind = from->mls ? VD_RULE_MLSVALIDATETRANS : VD_RULE_VALIDATETRANS;
