@@ -70,7 +70,8 @@ void vd_sp_check(struct vd_sp *sp, struct vd_sp_checked *ret)
     check_conditions(ret);
     vd_sp_check_tunables(ret);
     vd_sp_check_rules(ret);
-    vd_sp_warn_shadowed(ret);
+    if (!sp->messages.binary)
+        vd_sp_warn_shadowed(ret);
     if (ret->type_count == 1)
         vd_sp_warning(&sp->messages, 0,
                       "declare types and rules: type a_t; allow a_t a_t:file read;",

@@ -172,6 +172,8 @@ void vd_sp_generate(struct vd_sp_checked *c, struct vd_sp_image *ret)
     if (c->sp->messages.errors > 0)
         return;
     vd_sp_gen_rules(ret);
+    if (c->sp->messages.binary)
+        return;
     vd_sp_warn_transitions(ret);
     vd_sp_warn_bounds(ret);
 }
