@@ -12,6 +12,7 @@
 #define VD_TOOLS_SEPOLICY_MODEL_H
 
 #include "core/policydb/format.h"
+#include "tools/sepolicy/cache.h"
 #include "tools/sepolicy/keywords.h"
 #include "tools/sepolicy/message.h"
 #include "tools/sepolicy/names.h"
@@ -282,6 +283,7 @@ struct vd_sp {
     struct vd_sp_names names;
     struct vd_sp_messages messages;
     const struct vd_sepolicy_options *options;
+    const struct vd_sp_cache *cache; /* of a former compilation; NULL: none */
 
     VD_SP_VEC(struct vd_sp_symbol) symbols; /* [0] is empty */
     VD_SP_VEC(struct vd_sp_class) classes;

@@ -60,7 +60,13 @@ static vd_status finish(struct vd_sp *sp, struct vd_sepolicy_result *ret)
     struct vd_sp_checked checked;
     struct vd_sp_image image;
     struct vd_sp_se selinux = {};
+    const struct vd_sepolicy_former *former = &sp->options->former;
+    struct vd_sp_cache cache;
 
+    if (sp->options->keep_cache &&
+        vd_sp_cache_open(&cache, former->compiler, former->cache, former->cache_size,
+                         former->policy, former->policy_size))
+        sp->cache = &cache;
     vd_sp_check(sp, &checked);
     vd_sp_generate(&checked, &image);
     if (sp->options->form == VD_SEPOLICY_SELINUX && sp->messages.errors == 0)
@@ -75,12 +81,16 @@ static vd_status finish(struct vd_sp *sp, struct vd_sepolicy_result *ret)
     ret->users = checked.users.count - 1;
     ret->rules = sp->rules.count;
     ret->booleans = checked.bools.count - 1;
+    ret->reused = image.reused;
     if (sp->options->form == VD_SEPOLICY_SELINUX)
         VD_TRY(vd_sp_se_write(&selinux, &ret->blob, &ret->size));
     else
         VD_TRY(vd_sp_blob(&image, &ret->blob, &ret->size));
     if (sp->options->form == VD_SEPOLICY_VERIDIAN && sp->options->rulebook)
         VD_TRY(vd_sp_book_append(&image, &ret->blob, &ret->size));
+    if (sp->options->form == VD_SEPOLICY_VERIDIAN && sp->options->keep_cache)
+        ret->cache = vd_sp_cache_make(sp->options->former.compiler, image.row_keys.data,
+                                      image.row_keys.count, ret->blob, &ret->cache_size);
     return VD_OK;
 }
 

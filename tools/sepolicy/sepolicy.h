@@ -71,13 +71,28 @@ struct vd_sepolicy_message {
     const char *hint; /* NULL: no advice */
 };
 
+/*
+ * What an earlier call left: its cache and, unchanged, its policy; both may be empty. Parts of
+ * the policy that still follow from the same rules are taken from there. What does not
+ * fit together is not used; the result is the same.
+ */
+struct vd_sepolicy_former {
+    uint64_t compiler; /* tells this build of the compiler from others, in new caches too */
+    const void *cache; /* aligned to 8, as is the policy; borrowed */
+    size_t cache_size;
+    const void *policy; /* a rulebook may follow */
+    size_t policy_size;
+};
+
 struct vd_sepolicy_options {
     enum vd_sepolicy_mls mls;
     enum vd_sepolicy_unknown unknown;
     enum vd_sepolicy_form form;
     uint32_t selinux_version; /* VD_SEPOLICY_SELINUX_…; read for VD_SEPOLICY_SELINUX only */
     bool rulebook;            /* append the rulebook (tools/rulebook) to our blob */
-    size_t memory;            /* limit of the arena in bytes; 0: VD_SEPOLICY_MEMORY */
+    bool keep_cache;          /* fill the result's cache; for VD_SEPOLICY_VERIDIAN only */
+    struct vd_sepolicy_former former; /* read if `keep_cache` is set */
+    size_t memory;                    /* limit of the arena in bytes; 0: VD_SEPOLICY_MEMORY */
     void (*message)(void *arg, const struct vd_sepolicy_message *message); /* may be NULL */
     void *message_arg;
 };
@@ -85,6 +100,9 @@ struct vd_sepolicy_options {
 struct vd_sepolicy_result {
     uint8_t *blob; /* of the form asked for, malloc'ed; the caller frees it. The rulebook follows */
     size_t size;
+    uint8_t *cache; /* malloc'ed as well; NULL: not asked for */
+    size_t cache_size;
+    uint32_t reused; /* rows of type enforcement taken from the former policy */
     uint32_t types, attributes, classes, roles, users, rules, booleans; /* for a report */
 };
 

@@ -39,8 +39,10 @@ struct vd_sp_image {
     struct vd_sp_pool contexts; /* struct vd_context */
     VD_SP_VEC(struct vd_pdb_initial) initial;
     uint32_t *te_root;
-    struct vd_sp_pool rows;   /* uint32_t block */
-    struct vd_sp_pool blocks; /* uint32_t leaf */
+    uint32_t reused;                              /* rows of the former policy */
+    VD_SP_VEC(struct vd_sp_cache_entry) row_keys; /* for the next compilation */
+    struct vd_sp_pool rows;                       /* uint32_t block */
+    struct vd_sp_pool blocks;                     /* uint32_t leaf */
     VD_SP_VEC(struct vd_pdb_leaf) leaves;
     VD_SP_VEC(struct vd_pdb_slot) slots; /* of all buckets */
     uint32_t buckets;

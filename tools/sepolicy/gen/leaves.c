@@ -86,16 +86,14 @@ static void make_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
     *VD_SP_PUSH(arena, &image->leaves) = leaf;
 }
 
-static uint32_t find_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
+/* The leaf of a cell whose conditional rules stand in leaf_conds. */
+static uint32_t add_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
 {
     struct vd_sp_arena *arena = &te->image->c->sp->arena;
     uint32_t plain[LEAF_WORDS] = {cell->allowed, cell->auditallow, cell->dontaudit};
     const uint32_t *conds;
     uint32_t leaf, words;
 
-    te->leaf_conds.count = 0;
-    if (cell->conds != 0)
-        collect_conds(te, cell);
     conds = (const uint32_t *)te->leaf_conds.data;
     words = te->leaf_conds.count * (uint32_t)(sizeof(*te->leaf_conds.data) / sizeof(*conds));
     te->leaf_key.count = 0;
@@ -107,6 +105,28 @@ static uint32_t find_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
     if (leaf == te->image->leaves.count)
         make_leaf(te, cell);
     return leaf;
+}
+
+static uint32_t find_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
+{
+    te->leaf_conds.count = 0;
+    if (cell->conds != 0)
+        collect_conds(te, cell);
+    return add_leaf(te, cell);
+}
+
+uint32_t vd_sp_leaf_again(struct vd_sp_te *te, const struct vd_pdb_leaf *leaf,
+                          const struct vd_pdb_cond_rule *conds)
+{
+    struct vd_sp_arena *arena = &te->image->c->sp->arena;
+    struct vd_sp_cell cell = {.allowed = leaf->base_allowed,
+                              .auditallow = leaf->base_auditallow,
+                              .dontaudit = ~leaf->base_auditdeny};
+
+    te->leaf_conds.count = 0;
+    for (uint32_t i = 0; i < leaf->cond_count; i++)
+        *VD_SP_PUSH(arena, &te->leaf_conds) = conds[i];
+    return add_leaf(te, &cell);
 }
 
 /* The leaf of a cell without conditional rules, found again without hashing if it was met lately. */

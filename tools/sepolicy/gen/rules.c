@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include "tools/sepolicy/gen/rules.h"
+#include "tools/sepolicy/gen/reuse.h"
 
 #include <string.h>
 
@@ -127,26 +127,51 @@ static void finish(struct vd_sp_te *te)
     vd_sp_pool_freeze(&te->image->blocks);
 }
 
+/* The rows of one source; what `reuse` (may be NULL) knows already is not built again. */
+static void gen_source(struct vd_sp_te *te, struct vd_sp_reuse *reuse, uint32_t source,
+                       uint32_t *at)
+{
+    struct vd_sp_checked *c = te->image->c;
+    uint32_t *root = te->image->te_root + (size_t)source * c->classes.count;
+    bool gathered = reuse == NULL;
+
+    if (reuse != NULL)
+        vd_sp_reuse_source(reuse, source);
+    else
+        gather(te, source, at);
+    for (uint32_t class = 1; class < c->classes.count; class ++) {
+        if (reuse != NULL &&
+            (reuse->sums[class].rules == 0 || vd_sp_reuse_row(reuse, source, class, &root[class])))
+            continue;
+        if (!gathered)
+            gather(te, source, at);
+        gathered = true;
+        if (te->class_first[class] == te->class_first[class + 1])
+            continue;
+        vd_sp_row_fill(te, source, class);
+        vd_sp_check_neverallow(te, source, class);
+        root[class] = vd_sp_row_store(te);
+        vd_sp_row_clear(te);
+    }
+}
+
 void vd_sp_gen_rules(struct vd_sp_image *image)
 {
     struct vd_sp_checked *c = image->c;
     struct vd_sp_te te = {.image = image};
+    struct vd_sp_reuse reuse;
+    bool keep = c->sp->options->keep_cache;
     uint32_t *at = vd_sp_alloc_array(&c->sp->arena, c->classes.count + 1, sizeof(*at));
 
     image->te_root = vd_sp_alloc_array(&c->sp->arena, (size_t)c->type_count * c->classes.count,
                                        sizeof(*image->te_root));
     prepare(&te);
-    for (uint32_t source = 1; source < c->type_count; source++) {
-        gather(&te, source, at);
-        for (uint32_t class = 1; class < c->classes.count; class ++) {
-            if (te.class_first[class] == te.class_first[class + 1])
-                continue;
-            vd_sp_row_fill(&te, source, class);
-            vd_sp_check_neverallow(&te, source, class);
-            image->te_root[(size_t)source * c->classes.count + class] = vd_sp_row_store(&te);
-            vd_sp_row_clear(&te);
-        }
-    }
+    if (keep)
+        vd_sp_reuse_init(&reuse, &te);
+    for (uint32_t source = 1; source < c->type_count; source++)
+        gen_source(&te, keep ? &reuse : NULL, source, at);
+    if (keep)
+        vd_sp_reuse_done(&reuse);
     warn_deny(&te);
     finish(&te);
 }

@@ -66,6 +66,9 @@ void vd_sp_check_neverallow(struct vd_sp_te *te, uint32_t source, uint32_t class
 /* leaves.c: the number of the row in the blob. */
 uint32_t vd_sp_row_store(struct vd_sp_te *te);
 void vd_sp_leaves_init(struct vd_sp_te *te);
+/* The leaf with what another policy's leaf has, its conditional rules at `conds`. */
+uint32_t vd_sp_leaf_again(struct vd_sp_te *te, const struct vd_pdb_leaf *leaf,
+                          const struct vd_pdb_cond_rule *conds);
 
 /* True if the rule's target includes this type for this source. */
 VD_INLINE bool vd_sp_av_reaches(const struct vd_sp_checked *c, const struct vd_sp_av *av,

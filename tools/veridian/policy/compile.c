@@ -11,6 +11,7 @@
 #include "lib/diagf.h"
 #include "lib/file.h"
 #include "tools/rulebook/rulebook.h"
+#include "tools/veridian/policy/former.h"
 #include "tools/sepolicy/sepolicy.h"
 
 #define MAX_FILES   4096u
@@ -25,6 +26,7 @@ struct compile_args {
     uint32_t mls;
     uint32_t unknown;
     bool strip;
+    uint32_t cache;
 };
 
 /* Rows in the order of the enumerations of tools/sepolicy/sepolicy.h. */
@@ -45,6 +47,9 @@ static const struct vd_cli_option options[] = {
      "deny|reject|allow", "deny", false},
     {"strip", 0, VD_CLI_FLAG, offsetof(struct compile_args, strip),
      "leave out the rules as written, which search and explain need", NULL, NULL, false},
+    {"cache", 0, VD_CLI_CHOICE, offsetof(struct compile_args, cache),
+     "keep OUT.cache, which makes compiling changed sources again quick; auto: for large ones",
+     "auto|yes|no", "auto", false},
     {},
 };
 
@@ -192,6 +197,43 @@ static vd_status check_args(struct compile_args *args, struct vd_diag *diag)
     return VD_OK;
 }
 
+enum { CACHE_AUTO, CACHE_YES, CACHE_NO };
+
+/* Compiling less than this costs no more than reading a cache. */
+#define CACHE_FROM ((size_t)1 << 20)
+
+static bool wants_cache(const struct compile_args *args, const struct inputs *inputs)
+{
+    size_t size = 0;
+
+    for (uint32_t i = 0; i < inputs->count; i++)
+        size += inputs->sources[i].size;
+    return args->format == VD_SEPOLICY_VERIDIAN && args->cache != CACHE_NO &&
+           (args->cache == CACHE_YES || size >= CACHE_FROM);
+}
+
+/* The policy, then its cache: one without the other is of no harm. */
+static vd_status store(const char *path, const struct vd_policy_former *former,
+                       const struct vd_sepolicy_result *result, struct vd_diag *diag)
+{
+    struct vd_diag trouble = {};
+
+    VD_TRY(vd_file_store(path, result->blob, result->size, 0644, diag));
+    if (result->cache != NULL && vd_policy_former_store(former, result, &trouble) != VD_OK)
+        fprintf(stderr, "warning: %s is not written: %s\n", former->path, trouble.text);
+    return VD_OK;
+}
+
+static vd_status explain_status(vd_status status, struct vd_diag *diag)
+{
+    if (status == VD_E_INVALID)
+        return vd_diag_fail(diag, status, "the policy has errors; nothing was written");
+    if (status == VD_E_IO)
+        return vd_diag_fail(diag, status, "a source cannot be read, or changes while it is read");
+    return vd_diag_fail(diag, status,
+                        "the policy is too large for this machine's memory or for the format");
+}
+
 static vd_status compile_to(const struct compile_args *args, const struct inputs *inputs,
                             struct vd_diag *diag)
 {
@@ -202,26 +244,26 @@ static vd_status compile_to(const struct compile_args *args, const struct inputs
                                       .rulebook = !args->strip,
                                       .message = print_message};
     struct vd_sepolicy_result result = {};
-    char path[32];
+    VD_AUTO(vd_policy_former_done) struct vd_policy_former former = {};
+    char buf[32];
+    const char *path = out_path(args, buf, sizeof(buf));
     bool binary = inputs->count == 1 && inputs->sources->text != NULL &&
                   vd_sepolicy_is_selinux(inputs->sources->text, inputs->sources->size);
-    vd_status status = binary ? vd_sepolicy_read_selinux(inputs->sources, &how, &result)
-                              : vd_sepolicy_compile(inputs->sources, inputs->count, &how, &result);
+    vd_status status;
 
-    if (status == VD_E_INVALID)
-        return vd_diag_fail(diag, status, "the policy has errors; nothing was written");
-    if (status == VD_E_IO)
-        return vd_diag_fail(diag, status, "a source cannot be read, or changes while it is read");
+    if (!binary && wants_cache(args, inputs))
+        how.keep_cache = vd_policy_former_open(&former, path);
+    how.former = former.found;
+    status = binary ? vd_sepolicy_read_selinux(inputs->sources, &how, &result)
+                    : vd_sepolicy_compile(inputs->sources, inputs->count, &how, &result);
     if (status != VD_OK)
-        return vd_diag_fail(diag, status,
-                            "the policy is too large for this machine's memory "
-                            "or for the format");
+        return explain_status(status, diag);
     if (args->format == VD_SEPOLICY_VERIDIAN)
         status = check_result(&result, args->strip);
     if (status == VD_OK)
-        status =
-            vd_file_store(out_path(args, path, sizeof(path)), result.blob, result.size, 0644, diag);
+        status = store(path, &former, &result, diag);
     free(result.blob);
+    free(result.cache);
     return status;
 }
 
@@ -243,7 +285,8 @@ static int compile(const struct vd_cli_call *call)
 const struct vd_cli_command vd_policy_compile_command = {
     .name = "compile",
     .usage = "[-o OUT] [--format veridian|selinux] [--selinux-version N] [--strip]\n"
-             "    [--mls auto|yes|no] [--handle-unknown deny|reject|allow] FILE...",
+             "    [--cache auto|yes|no] [--mls auto|yes|no] \n"
+             "    [--handle-unknown deny|reject|allow] FILE...",
     .summary = "compiles policy sources",
     .details =
         "Several files are read as one text in the order given. Messages have the form\n"

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""`veridian policy compile` with a cache beside its output against the same without: the
+policy is the same bytes after any change of the sources, whatever became of the cache, and
+wherever the compiler was killed. Prints TAP.
+
+VD_CACHE_STEPS: changes of each random policy. VD_CACHE_KILLS: how often it is killed."""
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.environ.get("VD_SOURCE_ROOT", ".")
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
+from random_te import Policy  # noqa: E402
+from tap import run  # noqa: E402
+
+VERIDIAN = os.path.abspath(os.path.join(os.environ.get("VD_BUILD_ROOT", "build"), "bin", "veridian"))
+STEPS = int(os.environ.get("VD_CACHE_STEPS", "40"))
+KILLS = int(os.environ.get("VD_CACHE_KILLS", "60"))
+FILES = 6
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def command(out, cache, files):
+    return [VERIDIAN, "policy", "compile", "-o", out, "--cache", cache, *files]
+
+
+def compile_to(out, cache, files):
+    done = subprocess.run(command(out, cache, files), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+class Sources:
+    """A random policy in several files, and ways to change it that leave it valid."""
+
+    def __init__(self, directory, seed):
+        self.directory, self.rng = directory, random.Random(seed)
+        self.policy = Policy(seed, 120)
+        lines = self.policy.text().splitlines()
+        first = next(i for i, line in enumerate(lines) if line.startswith("attribute "))
+        last = next(i for i, line in enumerate(lines) if line.startswith("role "))
+        self.head, self.tail = lines[:first], lines[last:]
+        middle = lines[first:last]
+        size = len(middle) // FILES + 1
+        self.parts = [middle[i:i + size] for i in range(0, len(middle), size)]
+        self.number = 0
+
+    def rule_lines(self):
+        return [(p, i) for p, part in enumerate(self.parts) for i, line in enumerate(part)
+                if line.startswith(("allow ", "auditallow ", "dontaudit ", "if "))]
+
+    def add_rule(self):
+        part = self.rng.choice(self.parts)
+        part.insert(self.rng.randint(0, len(part)), self.policy.te_rule())
+
+    def remove_rule(self):
+        rows = [(p, i) for p, i in self.rule_lines() if "child" not in self.parts[p][i]]
+        part, line = self.rng.choice(rows)
+        del self.parts[part][line]
+
+    def add_type(self):
+        self.number += 1
+        self.rng.choice(self.parts).append(f"type new{self.number}_t, attr0; "
+                                           f"allow new{self.number}_t attr1:file read;")
+
+    def add_member(self):
+        name = self.rng.choice(self.policy.types)
+        self.rng.choice(self.parts).append(
+            f"typeattribute {name} {self.rng.choice(self.policy.attributes)};")
+
+    def switch_boolean(self):
+        rows = [(p, i) for p, part in enumerate(self.parts) for i, line in enumerate(part)
+                if line.startswith("bool ")]
+        part, line = self.rng.choice(rows)
+        text = self.parts[part][line]
+        self.parts[part][line] = text.replace("true", "\0").replace("false", "true").replace(
+            "\0", "false")
+
+    def add_boolean(self):
+        self.number += 1
+        part = self.rng.choice(self.parts)
+        part.insert(0, f"bool more{self.number} true; if (!more{self.number}) "
+                       f"{{ {self.policy.te_rule()} }}")
+
+    def deny(self):
+        self.rng.choice(self.parts).append(
+            f"deny {self.rng.choice(self.policy.types)} {self.rng.choice(self.policy.types)}:file read;")
+
+    def reorder(self):
+        self.rng.shuffle(self.parts)
+
+    def move_lines(self):
+        """A file less: its lines go to another one."""
+        if len(self.parts) > 2:
+            part = self.parts.pop(self.rng.randrange(len(self.parts)))
+            self.rng.choice(self.parts).extend(part)
+
+    def change(self):
+        self.rng.choice([self.add_rule] * 4 + [self.remove_rule] * 4 + [
+            self.add_type, self.add_member, self.switch_boolean, self.add_boolean, self.deny,
+            self.reorder, self.move_lines])()
+
+    def write(self):
+        files = []
+        for number, part in enumerate([self.head, *self.parts, self.tail]):
+            files.append(os.path.join(self.directory, f"{number}.te"))
+            text = "\n".join(part) + "\n"
+            if os.path.exists(files[-1]) and read(files[-1]).decode() == text:
+                continue
+            with open(files[-1], "w", encoding="ascii") as file:
+                file.write(text)
+        return files
+
+
+def spoil(rng, out):
+    """Something happens to the cache or to the policy it belongs to."""
+    cache = out + ".cache"
+    what = rng.randrange(6)
+    if what == 0 and os.path.exists(cache):
+        os.unlink(cache)
+    elif what in (1, 2) and os.path.exists(cache):
+        data = bytearray(read(cache))
+        if what == 1:
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        with open(cache, "wb") as file:
+            file.write(data if what == 1 else data[:rng.randrange(len(data))])
+    elif what == 3:
+        os.unlink(out)
+    elif what == 4:
+        with open(out, "r+b") as file:
+            file.seek(rng.randrange(os.path.getsize(out)))
+            file.write(b"\x5a")
+
+
+def case_same_bytes_after_random_changes():
+    for seed in (41, 42):
+        with tempfile.TemporaryDirectory() as directory:
+            sources = Sources(directory, seed)
+            out, plain = os.path.join(directory, "with.vpol"), os.path.join(directory, "plain.vpol")
+            for step in range(STEPS):
+                files = sources.write()
+                compile_to(out, "yes", files)
+                compile_to(plain, "no", files)
+                assert read(out) == read(plain), f"seed {seed}, step {step}"
+                if step % 5 == 4:
+                    spoil(sources.rng, out)
+                for _ in range(sources.rng.randint(1, 3)):
+                    sources.change()
+
+
+def case_killed_anywhere():
+    rng = random.Random(7)
+    with tempfile.TemporaryDirectory() as directory:
+        sources = Sources(directory, 43)
+        out, plain = os.path.join(directory, "with.vpol"), os.path.join(directory, "plain.vpol")
+        compile_to(out, "yes", sources.write())
+        for step in range(KILLS):
+            sources.change()
+            files = sources.write()
+            with subprocess.Popen(command(out, "yes", files), stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL) as child:
+                try:
+                    child.wait(timeout=rng.random() * 0.04)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+            if step % 2 == 0:
+                compile_to(out, "yes", files)
+                compile_to(plain, "no", files)
+                assert read(out) == read(plain), f"step {step}"
+
+
+def case_only_where_asked():
+    with tempfile.TemporaryDirectory() as directory:
+        files = Sources(directory, 44).write()
+        out = os.path.join(directory, "small.vpol")
+        compile_to(out, "auto", files)
+        assert not os.path.exists(out + ".cache"), "a small policy needs no cache"
+        compile_to(out, "yes", files)
+        assert os.path.exists(out + ".cache")
+        done = subprocess.run(command("/dev/null", "yes", files), capture_output=True, text=True,
+                              check=False)
+        assert done.returncode == 0 and not os.path.exists("/dev/null.cache"), done.stderr
+
+
+def case_cache_that_cannot_be_written():
+    """The policy is what counts: it is there, and a warning says what is not."""
+    with tempfile.TemporaryDirectory() as directory:
+        files = Sources(directory, 45).write()
+        out = os.path.join(directory, "p.vpol")
+        os.mkdir(out + ".cache")
+        done = subprocess.run(command(out, "yes", files), capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and "p.vpol.cache is not written" in done.stderr, done.stderr
+        assert os.path.exists(out)
+
+
+sys.exit(run())

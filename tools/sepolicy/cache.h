@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What one compilation leaves for the next (docs/formats/compile-cache.md): for each source
+ * type and class a key of the rules that made its row of the compiled policy. Where the key
+ * is still the same, the row is taken from the former policy instead of being built again.
+ *
+ * A cache belongs to one compiler, by the checksum of its program, and to one compiled
+ * policy, by that policy's checksum. One that belongs to another, is damaged or is
+ * missing is no error: everything is built. The result is the same bytes either way.
+ */
+#ifndef VD_TOOLS_SEPOLICY_CACHE_H
+#define VD_TOOLS_SEPOLICY_CACHE_H
+
+#include "core/policydb/policydb.h"
+#include "tools/sepolicy/memory.h"
+
+/* The rules that bear on a row: a sum over them, so that their order does not count. */
+struct vd_sp_row_key {
+    uint64_t low, high;
+};
+
+/* `cell`: source type × classes + class; in rising order. */
+struct vd_sp_cache_entry {
+    uint32_t cell;
+    uint32_t reserved;
+    struct vd_sp_row_key key;
+};
+
+/* The cache of a former compilation and its policy. Borrows both. */
+struct vd_sp_cache {
+    struct vd_policydb policy;
+    const struct vd_sp_cache_entry *entries;
+    uint32_t count;
+};
+
+/* False: not to be used, for whatever reason. `policy` may have a rulebook behind it. */
+bool vd_sp_cache_open(struct vd_sp_cache *ret, uint64_t compiler, const void *data, size_t size,
+                      const void *policy, size_t policy_size);
+
+/* The bytes of a cache for the compiled policy `blob`, malloc'ed. NULL: no memory. */
+uint8_t *vd_sp_cache_make(uint64_t compiler, const struct vd_sp_cache_entry *entries,
+                          uint32_t count, const void *blob, size_t *ret_size);
+
+#endif
