@@ -40,9 +40,10 @@ static bool rising(const struct vd_sp_cache_entry *entries, uint32_t count)
     return true;
 }
 
-bool vd_sp_cache_open(struct vd_sp_cache *ret, uint64_t compiler, const void *data, size_t size,
-                      const void *policy, size_t policy_size)
+bool vd_sp_cache_open(struct vd_sp_cache *ret, const struct vd_sepolicy_former *former)
 {
+    const void *data = former->cache;
+    size_t size = former->cache_size;
     struct vd_sp_cache cache = {};
     struct header head;
 
@@ -50,15 +51,15 @@ bool vd_sp_cache_open(struct vd_sp_cache *ret, uint64_t compiler, const void *da
         return false;
     memcpy(&head, data, sizeof(head));
     if (memcmp(head.magic, MAGIC, sizeof(head.magic)) != 0 || head.version != VERSION ||
-        head.compiler != compiler || head.reserved != 0 ||
+        head.compiler != former->compiler || head.reserved != 0 ||
         size != sizeof(head) + (uint64_t)head.count * sizeof(*cache.entries) ||
         !checksum_right(&head, data, size))
         return false;
     cache.entries = (const void *)((const uint8_t *)data + sizeof(head));
     cache.count = head.count;
     if (!rising(cache.entries, cache.count) ||
-        vd_policydb_open(&cache.policy, policy, vd_policydb_extent(policy, policy_size), NULL) !=
-            VD_OK ||
+        vd_policydb_open(&cache.policy, former->policy,
+                         vd_policydb_extent(former->policy, former->policy_size), NULL) != VD_OK ||
         vd_policydb_header(&cache.policy)->checksum != head.policy_checksum ||
         cache.policy.size != head.policy_size)
         return false;

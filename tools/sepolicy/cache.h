@@ -13,6 +13,7 @@
 
 #include "core/policydb/policydb.h"
 #include "tools/sepolicy/memory.h"
+#include "tools/sepolicy/sepolicy.h"
 
 /* The rules that bear on a row: a sum over them, so that their order does not count. */
 struct vd_sp_row_key {
@@ -33,9 +34,8 @@ struct vd_sp_cache {
     uint32_t count;
 };
 
-/* False: not to be used, for whatever reason. `policy` may have a rulebook behind it. */
-bool vd_sp_cache_open(struct vd_sp_cache *ret, uint64_t compiler, const void *data, size_t size,
-                      const void *policy, size_t policy_size);
+/* False: not to be used, for whatever reason. */
+bool vd_sp_cache_open(struct vd_sp_cache *ret, const struct vd_sepolicy_former *former);
 
 /* The bytes of a cache for the compiled policy `blob`, malloc'ed. NULL: no memory. */
 uint8_t *vd_sp_cache_make(uint64_t compiler, const struct vd_sp_cache_entry *entries,

@@ -60,12 +60,9 @@ static vd_status finish(struct vd_sp *sp, struct vd_sepolicy_result *ret)
     struct vd_sp_checked checked;
     struct vd_sp_image image;
     struct vd_sp_se selinux = {};
-    const struct vd_sepolicy_former *former = &sp->options->former;
     struct vd_sp_cache cache;
 
-    if (sp->options->keep_cache &&
-        vd_sp_cache_open(&cache, former->compiler, former->cache, former->cache_size,
-                         former->policy, former->policy_size))
+    if (sp->options->keep_cache && vd_sp_cache_open(&cache, &sp->options->former))
         sp->cache = &cache;
     vd_sp_check(sp, &checked);
     vd_sp_generate(&checked, &image);
