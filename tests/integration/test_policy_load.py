@@ -5,6 +5,7 @@ veridian-securityd, whose decisions are asked with frames made here, by the
 documents, and recorded by veridian-auditd. Prints TAP."""
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -124,6 +125,7 @@ class House:
     def __init__(self, *words, audit=False):
         self.temporary = tempfile.TemporaryDirectory()
         self.path = Path(self.temporary.name)
+        os.chmod(self.path, 0o755)
         self.first = compile_policy(self.path, "first", FIRST)
         self.second = compile_policy(self.path, "second", SECOND)
         self.socket = self.path / "security.sock"
@@ -235,6 +237,42 @@ def case_booleans():
         {"name": "leak", "value": True, "persistent": True},
         {"name": "other", "value": False, "persistent": True}]
     assert Client(house.socket).allowed(USER, SECRET, 1)[0]
+    house.end()
+
+
+def case_the_shared_library():
+    house = House()
+    example = BIN.parent / "tests" / "integration" / "secclient_example"
+    for words, code in (((ADMIN, SECRET, "file", "read"), 0), ((USER, SECRET, "file", "read"), 1),
+                        ((ADMIN, SECRET, "file", "fly"), 1), ((ADMIN, SECRET, "fly", "read"), 1),
+                        (("nobody", SECRET, "file", "read"), 2)):
+        done = subprocess.run([example, house.socket, *words], stderr=subprocess.PIPE, timeout=60,
+                              check=False)
+        assert done.returncode == code, (words, done)
+    house.end()
+    library = BIN.parent / "lib" / "libveridian-security.so"
+    names = subprocess.run(["nm", "-D", "--defined-only", library], stdout=subprocess.PIPE,
+                           text=True, check=True).stdout.split()[2::3]
+    header = (ROOT / "lib/secclient/secclient.h").read_text(encoding="utf-8")
+    declared = set(re.findall(r"^\w[\w \*]*?\b(vd_secclient_\w+)\(", header, re.M))
+    given = {n.split("@")[0] for n in names if n.startswith("vd_")}
+    assert given == declared | {"vd_status_name", "vd_status_text"}, given ^ declared
+
+
+def case_the_daemon_becomes_another_user():
+    if os.geteuid() != 0:
+        raise tap.Skip("needs root, to become another user")
+    house = House("--user", "65534:65534")
+    status = Path(f"/proc/{house.server.process.pid}/status").read_text(encoding="ascii")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert fields["Uid"].split() == ["65534"] * 4 and fields["Groups"].strip() == "", fields
+    assert int(fields["CapEff"], 16) == int(fields["CapPrm"], 16) == 0, fields
+    assert fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2", fields
+    house.policy("load", house.second)
+    house.policy("rollback")
+    house.policy("booleans", "set", "leak=1", "--persist")
+    assert Client(house.socket).allowed(USER, SECRET, 1)[0]
+    assert (house.path / "store" / "state").stat().st_uid == 65534
     house.end()
 
 
