@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,8 @@
 #include "lib/diagf.h"
 #include "lib/sys.h"
 #include "services/security/server.h"
+
+#define LARGE_BYTES (1 << 20)
 
 struct args {
     const char *store;
@@ -205,9 +208,12 @@ static int run_daemon(void *ctx, uint32_t ready_fd)
 {
     struct args *args = ctx;
     struct vd_diag diag = {};
-    struct vd_secd *s = calloc(1, sizeof(*s));
+    struct vd_secd *s;
     vd_status status;
 
+    /* A policy that is given up goes back to the system, however often one is loaded. */
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    s = calloc(1, sizeof(*s));
     if (s == NULL)
         return vd_cli_report(VD_E_NO_MEMORY, NULL);
     args->ready_fd = ready_fd;

@@ -59,6 +59,10 @@ static vd_status load_active(struct vd_secd *s, struct vd_diag *diag)
     if (s->state.active == 0)
         return VD_OK;
     VD_TRY(vd_secd_store_load(&s->store, s->state.active, &raw, diag));
+    if (s->state.bool_count == 0) {
+        vd_secd_install(s, &raw);
+        return VD_OK;
+    }
     status = vd_secd_policy_apply(&raw, &s->state, &made, diag);
     vd_secd_policy_done(&raw);
     if (status == VD_OK)
