@@ -23,7 +23,7 @@ import tap  # noqa: E402
 POLICY = """
 class file class process sid kernel
 class file { read write open }
-class process { transition fork }
+class process { transition fork dyntransition setcurrent }
 attribute domain;
 type a_t, domain; type b_t, domain; type c_t alias other_t; type d_t; type child_t;
 typebounds a_t child_t;
@@ -37,7 +37,9 @@ role sys_r; role sys_r types { a_t b_t };
 role new_r; role new_r types b_t;
 user sys_u roles { sys_r new_r };
 constrain file open ( t1 == a_t or u1 != u2 );
-allow b_t c_t:file open; allow a_t b_t:process transition;
+allow b_t c_t:file open; allow a_t b_t:process { transition dyntransition };
+allow a_t self:process setcurrent;
+deny d_t c_t:file open;
 sid kernel sys_u:sys_r:a_t
 """
 A, B = '"sys_u:sys_r:a_t"', '"sys_u:sys_r:b_t"'
@@ -47,12 +49,12 @@ C = '"sys_u:object_r:c_t"'
 TABLE = [
     ("must-allow a_t c_t:file { read open };", True, ""),
     ("must-allow a_t other_t:file ~write;", True, ""),
-    ("must-allow a_t c_t:file *;", False, "a_t c_t:file { write } is not allowed"),
+    ("must-allow a_t c_t:file *;", False, "a_t c_t:file write is not allowed"),
     ("must-allow domain self:process fork;", True, ""),
     ("must-allow { domain -b_t } d_t:file read;", True, ""),
-    ("must-allow ~{ domain child_t } d_t:file read;", False, "c_t d_t:file { read } is not allowed"),
+    ("must-allow ~{ domain child_t } d_t:file read;", False, "c_t d_t:file read is not allowed"),
     ("must-allow { a_t b_t c_t d_t } d_t:file read;", False, "and 1 more"),
-    ("must-deny b_t c_t:file read;", False, "b_t c_t:file { read } is allowed"),
+    ("must-deny b_t c_t:file read;", False, "b_t c_t:file read is allowed"),
     ("must-deny b_t c_t:file read under x=1;", True, ""),
     ("must-deny b_t c_t:file read under x=1 y=0;", False, "is allowed under x=1 y=0"),
     ("must-deny a_t d_t:file write;", True, ""),
@@ -63,19 +65,37 @@ TABLE = [
     ("must-allow b_t c_t:file read always;", False, "not allowed under x=1\n"),
     ("must-allow a_t c_t:file read always;", True, ""),
     ("must-deny * *:file write;", True, ""),
-    ("must-deny * *:file write always;", False, "a_t d_t:file { write }"),
+    ("must-deny * *:file write always;", False, "a_t d_t:file write"),
     ("must-deny * { self -a_t }:file *;", True, ""),
     ("must-deny domain { domain -self }:process fork;", True, ""),
-    ("must-deny domain domain:process fork;", False, "a_t a_t:process { fork }"),
+    ("must-deny domain domain:process fork;", False, "a_t a_t:process fork"),
     ("must-deny d_t *:{ file process } *;", True, ""),
     ("must-deny child_t c_t:file write;", True, ""),
     ("must-allow child_t c_t:file read;", True, ""),
     ("must-allow b_t c_t:file open;", True, ""),
-    (f"must-allow {B} {C}:file open;", False, "b_t c_t:file { open } is not allowed"),
+    (f"must-allow {B} {C}:file open;", False, "b_t c_t:file open is not allowed"),
     (f"must-allow {A} {C}:file open;", True, ""),
-    (f"must-allow {A} self:process fork;", True, ""),
+    (f"must-allow {A} self:process {{ fork setcurrent }};", True, ""),
     (f"must-allow {A} {B}:process transition;", True, ""),
     (f'must-deny {A} "sys_u:new_r:b_t":process transition;', True, ""),
+    ("must-deny b_t c_t:file read;", False, "#     allow b_t c_t:file read; # p.te:13, [ x && y ]:False\n"),
+    ("must-deny b_t c_t:file read under x=1 y=0;", False, "#     allow b_t c_t:file read; # p.te:13,"),
+    ("must-allow a_t d_t:file write;", False, "#     allow a_t d_t:file write; # p.te:13, [ x && y ]:True\n"),
+    ("must-deny d_t c_t:file open;", True, ""),
+    ("must-allow d_t c_t:file open;", False, "#     deny d_t c_t:file open; # p.te:20\n"),
+    ("no-flow c_t d_t;", True, ""),
+    ("no-flow c_t d_t under x=1;", False,
+     "# counterexample: c_t -> a_t -> d_t\n#   c_t -> a_t\n#     allow a_t c_t:file { read open }; # p.te:9\n"
+     "#   a_t -> d_t\n#     allow a_t d_t:file write; # p.te:13, [ x && y ]:True\n"),
+    ("no-flow c_t d_t always;", False, "c_t -> a_t -> d_t"),
+    ("no-flow c_t d_t except a_t always;", True, ""),
+    ("no-flow c_t d_t except { a_t c_t d_t } always;", True, ""),
+    ("no-flow { c_t d_t } { c_t d_t };", True, ""),
+    ("no-flow d_t domain;", False, "d_t -> a_t\n"),
+    ("no-flow d_t domain weight 10;", False, "and 1 more\n"),
+    ("no-domain-flow a_t b_t;", False,
+     "a_t -> b_t\n#   a_t -> b_t\n#     allow a_t b_t:process { transition dyntransition };"),
+    ("no-domain-flow b_t a_t;", True, ""),
     ("must-allow a_t # c_t:file\n  c_t :\tfile\n read ;", True, ""),
 ]
 
@@ -110,6 +130,14 @@ WRONG = [
      ['f:1:24: error: the policy has no type "none_t"']),
     ('must-deny "sys_u:sys_r:d_t" self:file read;', ["f:1:12: error: the policy does not allow this"]),
     ('must-deny "sys_u:sys_r:a_t self:file read;', ["f:1:11: error: this string has no closing"]),
+    ("no-flow a_t c_t:file;", ["f:1:16: error: expected ';', found ':'"]),
+    ("no-flow a_t self;", ["f:1:13: error: 'self' stands for the source"]),
+    ("no-flow a_t c_t except x_t;", ["f:1:24: error: the policy has no type or attribute 'x_t'"]),
+    ("no-flow a_t c_t weight 0;", ["f:1:24: error: expected a weight from 1 to 10, found the number 0"]),
+    ("no-flow a_t c_t weight 11;", ["f:1:24: error: expected a weight from 1 to 10"]),
+    ("no-domain-flow a_t b_t weight 3;", ["f:1:24: error: expected ';', found 'weight'"]),
+    ("no-flow a_t c_t ever;", ["f:1:1: error: of a flow it cannot be asked", "hint: name the setting"]),
+    (f"no-flow {A} {C};", ["f:1:1: error: flows are decided by types"]),
     ("must-deny a_t c_t:file \x01;", ["f:1:24: error: the byte 0x01 has no meaning here"]),
     ("must-deny a_x c_t:file read;\nmust-allow a_t c_x:file read;",
      ["f:1:11: error:", "f:2:16: error:", "the assertions have errors; none was checked"]),
@@ -153,7 +181,8 @@ def table():
     example = rows["assertions"][11]["counterexample"]
     TAP.check("json: the counterexample", example == {
         "source": "a_t", "target": "d_t", "class": "file", "permissions": ["write"],
-        "booleans": {"x": 1}}, example)
+        "booleans": {"x": 1}, "rules": example["rules"]} and
+              [(r["file"], r["line"]) for r in example["rules"]] == [("p.te", 13)], example)
     done = veridian("check", "--bool", "x=1", policy, "f")
     TAP.check("--bool changes the policy's own setting",
               "not ok 11 - f:11: must-deny a_t d_t:file write;" in done.stdout, done.stdout)
@@ -246,9 +275,64 @@ def random_assertions(seed, types_only):
               "\n".join(wrong_rows) + done.stderr)
 
 
+def random_flows(seed):
+    """No-flow and no-domain-flow against what `policy flow` finds."""
+    rng = random.Random(seed)
+    made = random_te.Policy(seed)
+    # A fraction of the rules: with all of them nearly everything reaches everything.
+    lines = [line for line in made.text().split("\n") if "constrain" not in line and
+             (not re.match(r"(allow \S+ \S+:|if )", line) or rng.random() < 0.12)]
+    policy = build("\n".join(lines) + "\n", "r")
+    text, expected = [], []
+    for _ in range(40):
+        source, target, but = rng.sample(made.types, 3)
+        kind, options = rng.choice([("no-flow", []), ("no-domain-flow", ["--domain"])])
+        line = f"{kind} {source} {target}"
+        if rng.random() < 0.4:
+            line += f" except {but}"
+            options = [*options, "--exclude", but]
+        if kind == "no-flow" and rng.random() < 0.4:
+            line += f" weight {(weight := rng.choice([1, 5, 10]))}"
+            options = [*options, "--min-weight", weight]
+        when = rng.choice(["", "always", "under"])
+        if when == "always":
+            options = [*options, "--any-booleans"]
+        if when == "under":
+            name, value = rng.choice(made.bools), rng.randrange(2)
+            when += f" {name}={value}"
+            options = [*options, "--bool", f"{name}={value}"]
+        done = veridian("flow", "--limit", 1, *options, policy, source, target)
+        assert done.returncode in (0, 1), done
+        text.append(f"{line} {when};")
+        expected.append(done.returncode == 1)
+    (WORK / "f").write_text("\n".join(text), encoding="utf-8")
+    done = veridian("check", "--json", policy, "f")
+    got = [row["holds"] for row in json.loads(done.stdout)["assertions"]]
+    wrong_rows = [line for line, e, g in zip(text, expected, got) if e != g]
+    TAP.check(f"random policy {seed}, flows: {len(got)} verdicts, {sum(expected)} hold",
+              got == expected and 0 < sum(expected) < len(expected),
+              "\n".join(wrong_rows) + done.stderr)
+
+
+def stripped():
+    build(POLICY, "s")
+    assert veridian("compile", "--strip", "-o", "s.vpol", "s.te").returncode == 0
+    (WORK / "f").write_text("must-deny a_t c_t:file read;\nno-flow c_t a_t;", encoding="utf-8")
+    done = veridian("check", "s.vpol", "f")
+    TAP.check("without a rulebook: verdicts, no rules", done.returncode == 1 and
+              done.stdout.count("not ok") == 2 and "allow a_t" not in done.stdout, done)
+    (WORK / "f").write_text("no-domain-flow a_t b_t;", encoding="utf-8")
+    done = veridian("check", "s.vpol", "f")
+    TAP.check("without a rulebook domain flows are refused with the place",
+              done.returncode == 2 and "f:1:1: error: domain transitions need" in done.stderr, done)
+
+
 def main():
     table()
     wrong()
+    stripped()
+    for seed in range(3):
+        random_flows(seed)
     for seed in range(5):
         random_assertions(seed, seed % 2 == 0)
     print(f"1..{TAP.number}")

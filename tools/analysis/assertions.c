@@ -6,6 +6,7 @@
 
 #include "core/mac/transition.h"
 #include "tools/analysis/layers.h"
+#include "tools/analysis/perm_map.h"
 #include "tools/analysis/sets.h"
 #include "tools/sepolicy/parse/parser.h"
 #include "tools/sepolicy/suggest.h"
@@ -166,17 +167,26 @@ static bool parse_when(struct reader *r, struct vd_assertion *a)
     return true;
 }
 
-static bool parse_except(struct reader *r, struct vd_assertion *a)
+/* Behind the types of a flow: except TYPES, weight N. */
+static bool parse_path(struct reader *r, struct vd_assertion *a)
 {
     struct vd_sp_set set = {};
     struct vd_type_set types = {};
 
-    if (!accept_word(r, "except"))
+    a->weight = VD_ASSERTION_WEIGHT;
+    if (accept_word(r, "except")) {
+        if (!vd_sp_parse_set(&r->parser, "a type or a set of types", &set) ||
+            !vd_sets_types(&r->sets, &set, false, &types))
+            return false;
+        a->except = types.types;
+    }
+    if (a->kind != VD_ASSERT_NO_FLOW || !accept_word(r, "weight"))
         return true;
-    if (!vd_sp_parse_set(&r->parser, "a type or a set of types", &set) ||
-        !vd_sets_types(&r->sets, &set, false, &types))
-        return false;
-    a->except = types.types;
+    if (r->parser.token.kind != VD_SP_TOKEN_NUMBER || r->parser.token.number < 1 ||
+        r->parser.token.number > VD_PERM_MAP_MAX)
+        return vd_sp_unexpected(&r->parser, "a weight from 1 to 10");
+    a->weight = r->parser.token.number;
+    vd_sp_next(&r->parser);
     return true;
 }
 
@@ -228,11 +238,16 @@ static bool parse_statement(struct reader *r)
         return false;
     }
     flow = a.kind == VD_ASSERT_NO_FLOW || a.kind == VD_ASSERT_NO_DOMAIN_FLOW;
-    if (!parse_sides(r, &a, !flow) || (flow ? !parse_except(r, &a) : !parse_access(r, &a)) ||
+    if (!parse_sides(r, &a, !flow) || (flow ? !parse_path(r, &a) : !parse_access(r, &a)) ||
         !parse_when(r, &a))
         return false;
     if (flow && a.source.context != NULL) {
         vd_sp_error(&r->parser.sp->messages, start, "flows are decided by types, not by contexts");
+        return false;
+    }
+    if (flow && a.when == VD_WHEN_EVER) {
+        vd_sp_error_hint(&r->parser.sp->messages, start, "name the setting: under NAME=0|1 ...",
+                         "of a flow it cannot be asked whether a setting exists without it");
         return false;
     }
     if (!vd_sp_expect(&r->parser, ';', "';'"))

@@ -4,7 +4,7 @@
  *
  *     must-allow SOURCE TARGET:CLASSES PERMISSIONS [WHEN];
  *     must-deny  SOURCE TARGET:CLASSES PERMISSIONS [WHEN];
- *     no-flow SOURCE TARGET [except TYPES] [WHEN];
+ *     no-flow SOURCE TARGET [except TYPES] [weight N] [WHEN];
  *     no-domain-flow SOURCE TARGET [except TYPES] [WHEN];
  *
  * They are read and resolved against one compiled policy, then decided with the
@@ -20,6 +20,7 @@
 #define VD_ASSERTIONS_MAX      65536u       /* of a file */
 #define VD_ASSERTIONS_MAX_FILE (16u << 20)  /* bytes */
 #define VD_ASSERTIONS_MEMORY   (512u << 20) /* bytes of the arena */
+#define VD_ASSERTION_WEIGHT    3u           /* of a no-flow that names none */
 
 enum vd_assertion_kind {
     VD_ASSERT_ALLOW,
@@ -54,7 +55,8 @@ struct vd_assertion {
     struct vd_assertion_side source, target;
     const struct vd_assertion_class *classes; /* with their permissions */
     uint32_t class_count;
-    const uint64_t *except; /* no-flow: types that a path may not be counted through; or NULL */
+    const uint64_t *except; /* flows: paths through these types do not count; or NULL */
+    uint32_t weight;        /* no-flow: of a permission that carries information, from 1 to 10 */
     const uint8_t *values;  /* of the booleans, by number */
     const char *file;
     uint32_t line, column;

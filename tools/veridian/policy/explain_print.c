@@ -204,6 +204,12 @@ static void list_changes(const struct page *p, const struct vd_changes *changes,
 
     for (uint32_t i = 0; i < changes->count; i++)
         number += with_refused || changes->list[i].refusal.rule == NULL;
+    if (number == 0 && changes->count != 0) {
+        fprintf(p->out, "a neverallow forbids %s that would allow it (--refused lists them):\n",
+                changes->count == 1 ? "the change" : "every change");
+        refusal(p, &changes->list[0].refusal);
+        return;
+    }
     if (number == 0) {
         fputs("no boolean, attribute or rule of this policy changes it\n", p->out);
         return;

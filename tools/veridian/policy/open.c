@@ -59,7 +59,7 @@ static vd_status convert(struct vd_bytes *bytes, enum vd_policy_open how, const 
     struct vd_sepolicy_source source = {
         .name = path, .text = (const char *)bytes->data, .size = bytes->size};
     struct vd_sepolicy_options options = {
-        .rulebook = how == VD_POLICY_OPEN_RULES, .message = take_message, .message_arg = diag};
+        .rulebook = how != VD_POLICY_OPEN_BLOB, .message = take_message, .message_arg = diag};
     struct vd_sepolicy_result result;
     vd_status status;
 
@@ -77,14 +77,14 @@ static vd_status convert(struct vd_bytes *bytes, enum vd_policy_open how, const 
 static vd_status open_bytes(struct vd_policy_file *file, enum vd_policy_open how,
                             const struct vd_cli_list *bools, struct vd_diag *diag)
 {
-    vd_status status = vd_policydb_open(
-        &file->db, file->bytes.data, vd_policydb_extent(file->bytes.data, file->bytes.size), diag);
+    size_t extent = vd_policydb_extent(file->bytes.data, file->bytes.size);
+    vd_status status = vd_policydb_open(&file->db, file->bytes.data, extent, diag);
 
     if (status == VD_E_MAGIC)
         vd_diagf_hint(diag, "compile the sources first: veridian policy compile -o policy.vpol");
     VD_TRY(status);
     /* The rulebook knows the blob as the compiler wrote it: before booleans are set. */
-    if (how == VD_POLICY_OPEN_RULES)
+    if (how == VD_POLICY_OPEN_RULES || (how == VD_POLICY_OPEN_ANY && extent < file->bytes.size))
         VD_TRY(vd_rulebook_open(&file->book, &file->db, file->bytes.data, file->bytes.size, diag));
     for (uint32_t i = 0; i < bools->count; i++)
         VD_TRY(set_bool(&file->db, file->bytes.data, bools->item[i], diag));

@@ -20,6 +20,7 @@ struct vd_policy_file {
 enum vd_policy_open {
     VD_POLICY_OPEN_BLOB,  /* decisions only */
     VD_POLICY_OPEN_RULES, /* with the rulebook; a policy compiled with --strip is refused */
+    VD_POLICY_OPEN_ANY,   /* with the rulebook if it has one, else `book.head` is NULL */
 };
 
 /*
