@@ -17,7 +17,9 @@ struct meaning {
     uint64_t *classes;
 };
 
-#define MASK_SLOTS 1024u
+#define MASK_SLOTS        1024u
+#define MAX_PAIRS         (1ull << 35)
+#define CONDITIONAL_PAIRS 64u
 
 /* A set of permissions of a class, found again without a search. */
 struct mask {
@@ -158,6 +160,31 @@ static bool resolve(struct resolver *r, uint32_t index)
     return good;
 }
 
+/*
+ * The pairs of source and target that the rules stand for bound the generator's
+ * work; one under a condition costs a search among those of its cell. Debian's
+ * reference policy has 31 million.
+ */
+static void limit_pairs(struct vd_sp_checked *c)
+{
+    struct vd_sp *sp = c->sp;
+    uint64_t pairs = 0;
+
+    for (uint32_t i = 0; i < c->avs.count; i++) {
+        const struct vd_sp_av *av = &c->avs.data[i];
+        const struct vd_sp_rule *rule = &sp->rules.data[av->rule];
+
+        pairs += (uint64_t)c->sets.data[av->source].weight *
+                 (c->sets.data[av->target].weight + 1u) * (rule->cond == 0 ? 1 : CONDITIONAL_PAIRS);
+        if (pairs > MAX_PAIRS) {
+            vd_sp_error(&sp->messages, rule->place,
+                        "the rules stand for more than %llu pairs of source and target",
+                        (unsigned long long)MAX_PAIRS);
+            vd_sp_escape(&sp->arena, VD_E_LIMIT);
+        }
+    }
+}
+
 void vd_sp_check_rules(struct vd_sp_checked *c)
 {
     struct vd_sp *sp = c->sp;
@@ -169,4 +196,5 @@ void vd_sp_check_rules(struct vd_sp_checked *c)
         if (vd_sp_on(sp, sp->rules.data[i].block) && !resolve(&r, i))
             complain(&r, &sp->rules.data[i]);
     }
+    limit_pairs(c);
 }
