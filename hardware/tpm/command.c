@@ -152,13 +152,16 @@ static vd_status parse_tail(struct vd_reader *r, struct vd_tpm_response *respons
     response->handle = 0;
     if (response->returns_handle)
         VD_TRY(vd_read_be32(r, &response->handle));
-    if (!response->sessions)
-        return vd_read_sub(r, vd_reader_left(r), &response->parameters);
+    if (!response->sessions) {
+        VD_TRY(vd_read_sub(r, vd_reader_left(r), &response->parameters));
+        return vd_read_sub(r, 0, &response->authorisations);
+    }
     VD_TRY(vd_read_be32(r, &size));
     VD_TRY(vd_read_sub(r, size, &response->parameters));
-    /* One password session: empty nonce, attributes, empty HMAC. */
-    VD_TRY(vd_read_skip(r, 5));
-    return vd_read_done(r);
+    /* The shortest is a password's: empty nonce, attributes, empty HMAC. */
+    if (vd_reader_left(r) < 5)
+        return VD_E_TRUNCATED;
+    return vd_read_sub(r, vd_reader_left(r), &response->authorisations);
 }
 
 vd_status vd_tpm_parse_response(struct vd_tpm_response *response, struct vd_diag *diag)
@@ -194,8 +197,15 @@ static uint16_t tag_of(const struct vd_tpm_command *command)
 
 static bool returns_handle(const struct vd_tpm_command *command)
 {
-    return command->bytes[8] == (VD_TPM_CC_CREATE_PRIMARY >> 8 & 0xff) &&
-           command->bytes[9] == (VD_TPM_CC_CREATE_PRIMARY & 0xff);
+    static const uint32_t codes[] = {VD_TPM_CC_CREATE_PRIMARY, VD_TPM_CC_LOAD,
+                                     VD_TPM_CC_START_AUTH_SESSION};
+    uint32_t code = (uint32_t)command->bytes[8] << 8 | command->bytes[9];
+
+    for (size_t i = 0; i < VD_COUNT(codes); i++) {
+        if (codes[i] == code)
+            return true;
+    }
+    return false;
 }
 
 static vd_status run_once(struct vd_tpm *tpm, const struct vd_tpm_command *command,
@@ -265,4 +275,14 @@ vd_status vd_tpm_run(struct vd_tpm *tpm, struct vd_tpm_command *command,
     }
     return vd_diagf(diag, VD_E_TIMEOUT, "the TPM does not get ready: %s (0x%03x)",
                     vd_tpm_rc_text(ret->code), ret->code);
+}
+
+vd_status vd_tpm_flush(struct vd_tpm *tpm, uint32_t handle, struct vd_diag *diag)
+{
+    struct vd_tpm_response response;
+    struct vd_tpm_command command;
+
+    vd_tpm_begin(&command, VD_TPM_CC_FLUSH_CONTEXT);
+    vd_write_be32(&command.w, handle);
+    return vd_tpm_run(tpm, &command, &response, diag);
 }

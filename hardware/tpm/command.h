@@ -21,13 +21,15 @@
 #define VD_TPM_ST_NO_SESSIONS 0x8001u
 #define VD_TPM_ST_SESSIONS    0x8002u
 
-#define VD_TPM_CC_SELF_TEST      0x00000143u
-#define VD_TPM_CC_STARTUP        0x00000144u
-#define VD_TPM_CC_CREATE_PRIMARY 0x00000131u
-#define VD_TPM_CC_QUOTE          0x00000158u
-#define VD_TPM_CC_FLUSH_CONTEXT  0x00000165u
-#define VD_TPM_CC_GET_CAPABILITY 0x0000017au
-#define VD_TPM_CC_PCR_READ       0x0000017eu
+#define VD_TPM_CC_SELF_TEST          0x00000143u
+#define VD_TPM_CC_STARTUP            0x00000144u
+#define VD_TPM_CC_CREATE_PRIMARY     0x00000131u
+#define VD_TPM_CC_LOAD               0x00000157u
+#define VD_TPM_CC_QUOTE              0x00000158u
+#define VD_TPM_CC_FLUSH_CONTEXT      0x00000165u
+#define VD_TPM_CC_GET_CAPABILITY     0x0000017au
+#define VD_TPM_CC_START_AUTH_SESSION 0x00000176u
+#define VD_TPM_CC_PCR_READ           0x0000017eu
 
 #define VD_TPM_RS_PW          0x40000009u
 #define VD_TPM_RH_ENDORSEMENT 0x4000000bu
@@ -51,9 +53,10 @@ struct vd_tpm_response {
     bool sessions;       /* it had a session */
     bool returns_handle; /* it makes an object or session */
     /* What came back. */
-    uint32_t code;               /* with another one than 0 there is nothing else */
-    uint32_t handle;             /* 0: the command returns none */
-    struct vd_reader parameters; /* borrows the message */
+    uint32_t code;                   /* with another one than 0 there is nothing else */
+    uint32_t handle;                 /* 0: the command returns none */
+    struct vd_reader parameters;     /* borrows the message, as the next */
+    struct vd_reader authorisations; /* what the sessions answer; empty without */
     struct vd_tpm_message message;
 };
 
@@ -80,9 +83,12 @@ vd_status vd_tpm_run(struct vd_tpm *tpm, struct vd_tpm_command *command,
 
 /*
  * Reads `response->message`: exact size, response code, handle, and with
- * sessions the parameter size and the session after it.
+ * sessions the parameter size and what the sessions answer after them.
  */
 vd_status vd_tpm_parse_response(struct vd_tpm_response *response, struct vd_diag *diag);
+
+/* Drops an object or session from the TPM. */
+vd_status vd_tpm_flush(struct vd_tpm *tpm, uint32_t handle, struct vd_diag *diag);
 
 /* A clear text for a response code; "unknown" ones get one for their group. */
 const char *vd_tpm_rc_text(uint32_t code);

@@ -79,16 +79,6 @@ vd_status vd_tpm_ak_create(struct vd_tpm *tpm, struct vd_tpm_ak *ret, struct vd_
     return VD_OK;
 }
 
-vd_status vd_tpm_flush(struct vd_tpm *tpm, uint32_t handle, struct vd_diag *diag)
-{
-    struct vd_tpm_response response;
-    struct vd_tpm_command command;
-
-    vd_tpm_begin(&command, VD_TPM_CC_FLUSH_CONTEXT);
-    vd_write_be32(&command.w, handle);
-    return vd_tpm_run(tpm, &command, &response, diag);
-}
-
 vd_status vd_tpm_quote(struct vd_tpm *tpm, const struct vd_tpm_quote_request *request,
                        struct vd_tpm_signed_quote *ret, struct vd_diag *diag)
 {

@@ -11,8 +11,8 @@
 #define VD_HARDWARE_TPM_QUOTE_H
 
 #include "hardware/tpm/attest.h"
+#include "hardware/tpm/crypto.h"
 
-#define VD_TPM_P256_SIZE  32u
 #define VD_TPM_PUBLIC_MAX 256u
 
 struct vd_tpm_ak {
@@ -25,9 +25,6 @@ struct vd_tpm_ak {
 
 /* Makes the AK in the TPM. Ends with vd_tpm_flush. */
 vd_status vd_tpm_ak_create(struct vd_tpm *tpm, struct vd_tpm_ak *ret, struct vd_diag *diag);
-
-/* Drops an object from the TPM. */
-vd_status vd_tpm_flush(struct vd_tpm *tpm, uint32_t handle, struct vd_diag *diag);
 
 struct vd_tpm_quote_request {
     uint32_t key; /* handle of the AK */

@@ -141,12 +141,30 @@ static vd_status read_some(struct vd_tpm *tpm, uint8_t *ret, size_t room, size_t
     return VD_OK;
 }
 
-vd_status vd_tpm_transmit(struct vd_tpm *tpm, const void *command, size_t size,
+/* A TPM that went away must be an error, not a signal; a device knows no flags. */
+static vd_status send_command(struct vd_tpm *tpm, const uint8_t *command, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = send(tpm->fd, command, size, MSG_NOSIGNAL);
+
+        if (n < 0 && errno == ENOTSOCK)
+            return vd_fd_write(tpm->fd, command, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return VD_E_IO;
+        command += n;
+        size -= (size_t)n;
+    }
+    return VD_OK;
+}
+
+static vd_status transmit(struct vd_tpm *tpm, const void *command, size_t size,
                           struct vd_tpm_message *ret, struct vd_diag *diag)
 {
     size_t have = 0, wanted = HEADER_BYTES;
 
-    if (vd_fd_write(tpm->fd, command, size) != VD_OK)
+    if (send_command(tpm, command, size) != VD_OK)
         return vd_diagf_errno(diag, VD_E_IO, errno, "cannot write to the TPM");
     /* A socket may hand the response over in pieces; its header tells the size. */
     while (have < wanted) {
@@ -164,4 +182,18 @@ vd_status vd_tpm_transmit(struct vd_tpm *tpm, const void *command, size_t size,
     }
     ret->size = have;
     return VD_OK;
+}
+
+vd_status vd_tpm_transmit(struct vd_tpm *tpm, const void *command, size_t size,
+                          struct vd_tpm_message *ret, struct vd_diag *diag)
+{
+    vd_status status;
+
+    if (tpm->fd < 0)
+        return vd_diag_fail(diag, VD_E_IO, "the connection to the TPM is lost");
+    status = transmit(tpm, command, size, ret, diag);
+    /* What is left of a response would be taken for the next one's. */
+    if (status != VD_OK)
+        vd_tpm_close(tpm);
+    return status;
 }

@@ -36,7 +36,8 @@ void vd_tpm_close(struct vd_tpm *tpm);
 
 /*
  * Sends a command and waits for the response, at most two minutes (a discrete
- * TPM makes an RSA key in one).
+ * TPM makes an RSA key in one). After a failure the connection is closed: what
+ * is left of a response must not be taken for the next one's.
  */
 vd_status vd_tpm_transmit(struct vd_tpm *tpm, const void *command, size_t size,
                           struct vd_tpm_message *ret, struct vd_diag *diag);

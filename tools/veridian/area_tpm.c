@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* The area `tpm`: what the TPM is, its PCRs, and the event log that explains them. */
+/* The area `tpm`: what the TPM is, its PCRs, the event log that explains them, sealing. */
 #include "tools/veridian/areas.h"
 
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "lib/hash.h"
 #include "lib/json.h"
 #include "tools/veridian/attest/make.h"
+#include "tools/veridian/tpm/seal.h"
 
 struct tpm_args {
     const char *tpm;
@@ -247,14 +248,12 @@ static const struct vd_cli_command eventlog_command = {
 };
 
 static const struct vd_cli_command *const verbs[] = {
-    &info_command,
-    &pcr_command,
-    &eventlog_command,
-    NULL,
+    &info_command,        &pcr_command,           &eventlog_command,
+    &vd_tpm_seal_command, &vd_tpm_unseal_command, NULL,
 };
 
 const struct vd_cli_command vd_area_tpm = {
     .name = "tpm",
-    .summary = "the TPM, its PCRs and the event log",
+    .summary = "the TPM: its PCRs, the event log, sealing",
     .commands = verbs,
 };

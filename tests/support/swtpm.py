@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""A software TPM for a test, and somebody on the bus between it and its user."""
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from tap import Skip
+
+
+class Swtpm:
+    """A fresh, started swtpm; `name` is what --tpm and TPM2TOOLS_TCTI take."""
+
+    def __init__(self, top):
+        if shutil.which("swtpm") is None:
+            raise Skip("swtpm is not installed")
+        self.state = tempfile.mkdtemp(prefix="tpm", dir=top)
+        self.path = f"{self.state}/data"
+        self.name = f"swtpm:path={self.path}"
+        self.process = subprocess.Popen(
+            ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.state}",
+             "--server", f"type=unixio,path={self.path}",
+             "--ctrl", f"type=unixio,path={self.path}.ctrl",
+             "--flags", "not-need-init,startup-clear"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # The control channel is made last.
+        limit = time.monotonic() + 30
+        while not os.path.exists(f"{self.path}.ctrl"):
+            if self.process.poll() is not None or time.monotonic() > limit:
+                self.close()
+                raise AssertionError("swtpm does not start")
+            time.sleep(0.01)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(20)
+
+
+class Bus:
+    """Forwards commands to a TPM and its responses back; keeps both, may change a response."""
+
+    def __init__(self, tpm):
+        self.tpm = tpm
+        self.path = f"{tpm.state}/bus{id(self)}"
+        self.name = f"swtpm:path={self.path}"
+        self.commands, self.responses = [], []
+        self.flip = None  # (number of the response, byte in it)
+        os.symlink(f"{tpm.path}.ctrl", f"{self.path}.ctrl")  # tpm2-tools want it
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(20)
+
+    def forget(self, flip=None):
+        self.commands, self.responses, self.flip = [], [], flip
+
+    @staticmethod
+    def _message(sock):
+        data = b""
+        while len(data) < 10 or len(data) < int.from_bytes(data[2:6], "big"):
+            more = sock.recv(4096)
+            if not more:
+                return None
+            data += more
+        return data
+
+    def _one(self, client):
+        with socket.socket(socket.AF_UNIX) as tpm:
+            tpm.connect(self.tpm.path)
+            while (command := self._message(client)) is not None:
+                self.commands.append(command)
+                tpm.sendall(command)
+                response = bytearray(self._message(tpm))
+                if self.flip is not None and self.flip[0] == len(self.responses):
+                    response[self.flip[1]] ^= 0x01
+                self.responses.append(bytes(response))
+                client.sendall(response)
+                if len(response) != int.from_bytes(response[2:6], "big"):
+                    return  # the client would wait for the rest
+
+    def _serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            with client:
+                try:
+                    self._one(client)
+                except (OSError, TypeError):
+                    pass  # one side is gone: the next client starts afresh
