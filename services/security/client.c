@@ -31,6 +31,7 @@ void vd_secd_client_free(struct vd_secd_client *client, struct vd_secd_contexts 
     free(client->entities);
     free(client->classes);
     free(client->answer);
+    free(client->context);
     vd_fd_close(&client->fd);
     free(client);
 }

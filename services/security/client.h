@@ -41,6 +41,7 @@ struct vd_secd_client {
     uint64_t number; /* no other connection ever has it */
     struct vd_ipc_peer peer;
     bool admin;
+    char *context;                   /* owned: as the kernel says; NULL: it says nothing */
     bool waiting;                    /* for a change of policy: nothing is read meanwhile */
     bool dead;                       /* to be freed when no event refers to it any more */
     struct vd_secd_entity *entities; /* owned */

@@ -215,6 +215,8 @@ static void admit(struct vd_secd *s, int fd, const struct vd_ipc_peer *peer)
         return;
     }
     client->admin = admin;
+    if (s->kernel.there)
+        client->context = vd_secd_kernel_context(&s->kernel, fd);
     client->number = ++s->client_numbers;
     s->clients[s->client_count++] = client;
     if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) != 0)

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <malloc.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct args {
     const char *socket;
     const char *policy;
     const char *peers;
+    const char *kernel;
     const char *audit;
     const char *user;
     const char *socket_mode;
@@ -52,6 +54,10 @@ static const struct vd_cli_option options[] = {
     {"peers", 0, VD_CLI_TEXT, offsetof(struct args, peers),
      "contexts of clients by user id; then the policy decides who may do what", "FILE", NULL,
      false},
+    {"kernel", 0, VD_CLI_TEXT, offsetof(struct args, kernel),
+     "pinned maps of the kernel's enforcement, which says the clients' contexts (default: " VD_KERNEL_PIN_DIR
+     ", if it is there)",
+     "DIR", NULL, false},
     {"admin", 0, VD_CLI_LIST, offsetof(struct args, admins),
      "user that may change the policy (default: 0 alone)", "UID", NULL, false},
     {"audit", 0, VD_CLI_TEXT, offsetof(struct args, audit),
@@ -126,6 +132,8 @@ static const struct vd_confine_call calls[] = {
     {SYS_socket, 0, 0, AF_UNIX},
     /* The thread of a change of policy, never another process. */
     {SYS_clone, 0, CLONE_THREAD, CLONE_THREAD},
+    /* Labels of clients: reading maps, nothing else of bpf(2). */
+    {SYS_bpf, 0, 0, BPF_MAP_LOOKUP_ELEM},
     /* isatty(), asked before a message gets colours. */
     {SYS_ioctl, 1, 0, TCGETS},
 };
@@ -195,6 +203,7 @@ static vd_status serve(struct vd_secd *s, const struct args *args, struct vd_dia
     VD_TRY(vd_daemon_signals(&s->signals, diag));
     if (args->peers != NULL)
         VD_TRY(vd_secd_peers_load(args->peers, &s->peers, diag));
+    VD_TRY(vd_secd_kernel_open(args->kernel, &s->kernel, diag));
     VD_TRY(prepare_store(args, diag));
     VD_TRY(vd_secd_start(s, diag));
     VD_TRY(vd_confine_user(args->user, diag));
@@ -218,6 +227,7 @@ static int run_daemon(void *ctx, uint32_t ready_fd)
         return vd_cli_report(VD_E_NO_MEMORY, NULL);
     args->ready_fd = ready_fd;
     s->listener = s->epoll = s->signals = s->store.dir = s->page.fd = s->audit.fd = -1;
+    s->kernel.tasks = s->kernel.contexts = -1;
     s->socket_path = args->socket;
     s->audit_path = args->audit;
     status = parse_admins(args, s, &diag);
@@ -257,8 +267,8 @@ static const struct vd_cli_command securityd = {
     .details =
         "Clients register subjects and objects with their contexts and ask what the policy\n"
         "allows (lib/secclient). The policy in force is kept in the store; it is changed with\n"
-        "veridian policy load, rollback and booleans, by administrators alone, and with --peers\n"
-        "only where the policy in force allows it (class security). What was acknowledged\n"
+        "veridian policy load, rollback and booleans, by administrators alone, and where clients\n"
+        "have contexts only as the policy in force allows it (class security). What was acknowledged\n"
         "survives a kill; a policy that does not verify is refused and changes nothing.\n"
         "\n"
         "Exit codes: 0 stopped in order, or ready in the background; 2 the call, a policy or the\n"

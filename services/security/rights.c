@@ -42,7 +42,8 @@ void vd_secd_rights_load(struct vd_secd *s)
 static vd_status ask_policy(struct vd_secd *s, const struct vd_secd_client *client, uint32_t verb,
                             struct vd_diag *diag)
 {
-    const char *text = vd_secd_peers_find(&s->peers, client->peer.uid);
+    const char *text =
+        s->kernel.there ? client->context : vd_secd_peers_find(&s->peers, client->peer.uid);
     struct vd_context source;
     struct vd_decision decision;
 
@@ -50,8 +51,9 @@ static vd_status ask_policy(struct vd_secd *s, const struct vd_secd_client *clie
         return vd_diag_fail(diag, VD_E_DENIED, "no policy is in force");
     if (text == NULL ||
         vd_mac_context_parse(&s->policy.db, text, strlen(text), &source, NULL) != VD_OK)
-        return vd_diagf(diag, VD_E_DENIED, "user %u has no context that the policy allows",
-                        client->peer.uid);
+        return vd_diagf(diag, VD_E_DENIED,
+                        "process %d of user %u has no context that the policy allows",
+                        (int)client->peer.pid, client->peer.uid);
     if (s->rights.class == 0 || !s->rights.known || s->rights.perm[verb] == 0)
         return vd_diagf(diag, VD_E_DENIED,
                         "the policy has no initial context security or no permission "
@@ -74,7 +76,7 @@ vd_status vd_secd_permit(struct vd_secd *s, const struct vd_secd_client *client,
     if (verbs[verb].admin && !client->admin)
         return vd_diagf(diag, VD_E_DENIED, "user %u is no administrator of the policy",
                         client->peer.uid);
-    if (verbs[verb].right[0] == '\0' || s->peers.text == NULL)
+    if (verbs[verb].right[0] == '\0' || (s->peers.text == NULL && !s->kernel.there))
         return VD_OK;
     return ask_policy(s, client, verb, diag);
 }

@@ -11,6 +11,7 @@
 #include "services/security/audit.h"
 #include "services/security/change.h"
 #include "services/security/client.h"
+#include "services/security/kernel.h"
 #include "services/security/page.h"
 #include "services/security/peers.h"
 
@@ -32,7 +33,8 @@ struct vd_secd {
     uint32_t admins[VD_SECD_ADMINS_MAX]; /* user ids */
     uint32_t admin_count;
     struct vd_secd_peers peers;
-    const char *audit_path; /* NULL: nothing is recorded */
+    struct vd_secd_kernel kernel; /* where it is there, it says the clients' contexts */
+    const char *audit_path;       /* NULL: nothing is recorded */
 
     struct vd_secd_store store;
     struct vd_secd_state state;
