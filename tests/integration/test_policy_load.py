@@ -240,6 +240,24 @@ def case_booleans():
     house.end()
 
 
+def case_counts():
+    house = House()
+    client = Client(house.socket)
+    before = json.loads(house.policy("server", "--json"))
+    for _ in range(5):
+        client.allowed(ADMIN, SECRET, 1)
+    client.allowed(USER, SECRET, 4)
+    after = json.loads(house.policy("server", "--json"))
+    grown = {k: after[k] - before[k] for k in after if k != "checksum"}
+    assert grown["checks"] == 6 and grown["denials"] == 1, grown
+    assert grown["avc_hits"] == 4 and grown["avc_misses"] == 2, grown
+    assert grown["subjects"] == grown["objects"] == 6 and grown["contexts"] == 3, grown
+    assert after["sequence"] == 1 and len(after["checksum"]) == 16, after
+    assert "policy sequence                     1\n" in house.policy("server")
+    house.end()
+    veridian("policy", "server", "--socket", "/nonexistent/socket", code=3)
+
+
 def case_the_shared_library():
     house = House()
     example = BIN.parent / "tests" / "integration" / "secclient_example"

@@ -112,6 +112,7 @@ static const struct vd_cli_command *const verbs[] = {
     &vd_policy_load_command,     //
     &vd_policy_rollback_command, //
     &vd_policy_booleans_command, //
+    &vd_policy_server_command,   //
     NULL,
 };
 
