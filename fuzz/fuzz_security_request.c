@@ -54,7 +54,7 @@ static void ask(struct vd_secd_client *client, uint16_t verb, const uint8_t *pay
     if (vd_secd_answer(&server, client, &request, &answer, &diag) != VD_OK)
         VD_FUZZ_ASSERT(diag.text[0] != '\0');
     VD_FUZZ_ASSERT(answer <= VD_IPC_PAYLOAD_MAX && !client->waiting);
-    VD_FUZZ_ASSERT(client->context_bytes <= VD_SECD_CONTEXT_BYTES);
+    VD_FUZZ_ASSERT(client->text_bytes <= VD_SECD_TEXT_BYTES);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -314,6 +314,8 @@ vd_status vd_ipc_call(const struct vd_ipc_line *line, const struct vd_ipc_frame 
     vd_status status;
 
     VD_TRY(vd_ipc_send(line->fd, request, line->deadline_ns, diag));
+    /* The answer is not there yet: waiting first saves a system call. */
+    VD_TRY(wait_for(line->fd, POLLIN, line->deadline_ns, diag));
     VD_TRY(vd_ipc_receive(line->fd, line->buffer, line->deadline_ns, &answer, diag));
     if ((answer.flags & VD_IPC_ANSWER) == 0 || answer.id != request->id ||
         answer.verb != request->verb || answer.service != request->service) {

@@ -57,10 +57,10 @@ static vd_status grow(void **rows, uint32_t count, uint32_t max, size_t size)
 vd_status vd_secd_client_charge(struct vd_secd_client *client, size_t size, size_t instead,
                                 struct vd_diag *diag)
 {
-    if (client->context_bytes - instead + size > VD_SECD_CONTEXT_BYTES)
-        return vd_diagf(diag, VD_E_LIMIT, "a connection may refer to contexts of %u bytes",
-                        VD_SECD_CONTEXT_BYTES);
-    client->context_bytes += size - instead;
+    if (client->text_bytes - instead + size > VD_SECD_TEXT_BYTES)
+        return vd_diagf(diag, VD_E_LIMIT, "a connection may have contexts and names of %u bytes",
+                        VD_SECD_TEXT_BYTES);
+    client->text_bytes += size - instead;
     return VD_OK;
 }
 
@@ -128,6 +128,7 @@ vd_status vd_secd_client_add_class(struct vd_secd_client *client, const struct v
     if (larger == NULL)
         return vd_diag_fail(diag, VD_E_NO_MEMORY, "no memory for a class");
     client->classes = larger;
+    VD_TRY(vd_secd_client_charge(client, class->names_size, 0, diag));
     client->classes[client->class_count++] = *class;
     *ret_id = client->class_count;
     return VD_OK;

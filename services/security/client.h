@@ -16,8 +16,9 @@
 #define VD_SECD_CLIENTS_USER     128u /* of one user that is no administrator */
 #define VD_SECD_ENTITIES_MAX     8192u
 #define VD_SECD_CLASSES_MAX      256u
-#define VD_SECD_CONTEXT_BYTES    (4u << 20) /* of texts that one connection refers to */
-#define VD_SECD_ANSWER_WAIT_MS   10000u     /* for an answer to be taken */
+#define VD_SECD_TEXT_BYTES       (1u << 20)  /* of contexts and names of one connection, */
+#define VD_SECD_USER_TEXT_BYTES  (16u << 20) /* and of all those of one user */
+#define VD_SECD_ANSWER_WAIT_MS   10000u      /* for an answer to be taken */
 
 /* A subject or object. */
 struct vd_secd_entity {
@@ -47,8 +48,8 @@ struct vd_secd_client {
     struct vd_secd_entity *entities; /* owned */
     uint32_t entity_count;           /* rows, free ones too */
     uint32_t entity_free;            /* free rows among them */
-    size_t context_bytes;
-    struct vd_secd_class *classes; /* owned */
+    size_t text_bytes;               /* of contexts that it refers to, and of names of classes */
+    struct vd_secd_class *classes;   /* owned */
     uint32_t class_count;
     uint8_t *answer; /* owned: payload of an answer that the socket does not take; NULL: none */
     struct vd_ipc_frame answer_frame;
@@ -70,7 +71,7 @@ vd_status vd_secd_client_add(struct vd_secd_client *client, enum vd_sec_kind kin
 vd_status vd_secd_client_entity(struct vd_secd_client *client, uint32_t id, uint32_t kind,
                                 struct vd_secd_entity **ret, struct vd_diag *diag);
 
-/* Room for the text of a context in place of another one (0: none); VD_E_LIMIT. */
+/* Room for a text in place of another one (0: none); VD_E_LIMIT. */
 vd_status vd_secd_client_charge(struct vd_secd_client *client, size_t size, size_t instead,
                                 struct vd_diag *diag);
 

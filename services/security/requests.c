@@ -83,6 +83,21 @@ static vd_status hello(struct call *c)
     return VD_OK;
 }
 
+/* What all connections of the client's user hold together is bounded too. */
+static vd_status room_for_user(struct call *c, size_t size)
+{
+    size_t sum = size;
+
+    for (uint32_t i = 0; i < c->s->client_count; i++) {
+        const struct vd_secd_client *other = c->s->clients[i];
+        sum += other->peer.uid == c->client->peer.uid ? other->text_bytes : 0;
+    }
+    return sum <= VD_SECD_USER_TEXT_BYTES
+               ? VD_OK
+               : vd_diagf(c->diag, VD_E_LIMIT, "a user may have contexts and names of %u bytes",
+                          VD_SECD_USER_TEXT_BYTES);
+}
+
 static vd_status take_context(struct call *c, struct vd_secd_context **ret)
 {
     struct vd_text text;
@@ -90,6 +105,7 @@ static vd_status take_context(struct call *c, struct vd_secd_context **ret)
     VD_TRY(read_text(c, VD_SEC_CONTEXT_MAX, &text));
     VD_TRY(end(c));
     VD_TRY(need_policy(c));
+    VD_TRY(room_for_user(c, text.len));
     /* Numbers used up: the cache forgets all, and the contexts begin again at 1. */
     if (vd_secd_contexts_full(&c->s->contexts)) {
         vd_avc_reset(&c->s->avc, vd_avc_sequence(&c->s->avc) + 1);
@@ -144,7 +160,7 @@ static vd_status forget(struct call *c)
         return malformed(c);
     VD_TRY(vd_secd_client_entity(c->client, id, 0, &entity, c->diag));
     c->s->counts[entity->kind == VD_SEC_SUBJECT ? VD_SEC_STAT_SUBJECTS : VD_SEC_STAT_OBJECTS]--;
-    c->client->context_bytes -= entity->context->size;
+    c->client->text_bytes -= entity->context->size;
     vd_secd_contexts_drop(&c->s->contexts, entity->context);
     *entity = (struct vd_secd_entity){};
     c->client->entity_free++;
@@ -154,11 +170,11 @@ static vd_status forget(struct call *c)
 /* The class's name and its permissions' into one block; none twice, none empty. */
 static vd_status read_class(struct call *c, struct vd_secd_class *class)
 {
-    size_t max = (VD_SEC_PERMS_MAX + 1) * (VD_SEC_NAME_MAX + 1);
     struct vd_text name;
     uint8_t count;
 
-    class->names = calloc(1, max);
+    /* Never more than the payload: each name's length takes two bytes there, its NUL one here. */
+    class->names = calloc(1, c->request->size + 1);
     if (class->names == NULL)
         return vd_diag_fail(c->diag, VD_E_NO_MEMORY, "no memory for a class");
     VD_TRY(read_text(c, VD_SEC_NAME_MAX, &name));
@@ -184,6 +200,8 @@ static vd_status add_class(struct call *c)
     vd_status status = read_class(c, &class);
     uint32_t id = 0;
 
+    if (status == VD_OK)
+        status = room_for_user(c, class.names_size);
     if (status == VD_OK)
         status = vd_secd_client_add_class(c->client, &class, &id, c->diag);
     if (status != VD_OK) {

@@ -141,6 +141,30 @@ VD_TEST(subjects_and_objects_are_bounded_and_given_back)
     VD_EXPECT_EQ(securityd_count(VD_SEC_STAT_CONTEXTS), 0);
 }
 
+/* Classes with long names: the bytes are bounded before their number is. */
+VD_TEST(names_are_bounded_in_bytes)
+{
+    static char names[32][VD_SEC_NAME_MAX + 1];
+    const char *list[32];
+    vd_status status = VD_OK;
+    uint32_t count = 0, id;
+
+    start("");
+    for (uint32_t i = 0; i < 32; i++) {
+        memset(names[i], 'a' + (int)(i % 26), VD_SEC_NAME_MAX);
+        list[i] = names[i];
+    }
+    while (count < VD_SECD_CLASSES_MAX && status == VD_OK) {
+        snprintf(names[0], sizeof(names[0]), "%0200u", count);
+        status =
+            vd_secclient_class(client, &(struct vd_secclient_names){"file", list, 32}, &id, NULL);
+        count += status == VD_OK;
+    }
+    VD_EXPECT_EQ(status, VD_E_LIMIT);
+    VD_EXPECT(count > 100 && count < 140);
+    VD_EXPECT(!vd_secclient_check(client, admin, secret, class, READ));
+}
+
 VD_TEST(classes_are_bounded)
 {
     const char *one[1];
