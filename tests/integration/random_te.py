@@ -13,6 +13,7 @@ CLASSES = {
     "db_table": ["read", "write", "select", "insert", "drop"],
 }
 PLAIN = ["fork", "sigchld"]
+IOCTL = [name for name, perms in CLASSES.items() if "ioctl" in perms]
 FILE_NAMES = ["resolv.conf", "passwd", "log", "x", "a-b_c.1"]
 CATEGORIES = 12
 
@@ -152,6 +153,7 @@ class Policy:
             yield f"if ({self.condition()}) {{ {inner} }} else {{ {other} }}"
         yield from self.bounded_rules()
         yield from self.named_rules()
+        yield from self.xperm_rules()
         keys = set()
         for _ in range(60 * self.scale):
             key = self.transition_key()
@@ -173,6 +175,35 @@ class Policy:
             taken |= keys
             yield (f"type_transition {{ {' '.join(sources)} }} {{ {' '.join(targets)} }}:{kind} "
                    f'{self.rng.choice(self.types)} "{name}";')
+
+    def numbers(self):
+        """ioctl commands: of few drivers, single ones, ranges, complements, whole drivers. None
+        begins at 0 or ends at 0xffff: of such a range checkpolicy 3.4 gets the complement wrong."""
+        parts = []
+        for _ in range(self.rng.randint(1, 3)):
+            low = self.rng.choice([0x100, 0x8900, 0x5400, 0xfe00]) + self.rng.randrange(256)
+            kind = self.rng.random()
+            if kind < 0.4:
+                parts.append(f"0x{low:x}")
+            elif kind < 0.8:
+                parts.append(f"0x{low:x}-0x{min(0xfffe, low + self.rng.randrange(600)):x}")
+            else:
+                parts.append(f"0x{low & 0xff00:x}-0x{low | 0xff:x}")
+        text = "{ " + " ".join(parts) + " }"
+        return self.rng.choice(["", "", "", "~ "]) + text
+
+    def xperm_rules(self):
+        for _ in range(60 * self.scale):
+            verb = self.rng.choice(["allowxperm"] * 3 + ["auditallowxperm", "dontauditxperm"])
+            target = "self" if self.rng.random() < 0.1 else self.pick(self.types, self.attributes)
+            yield (f"{verb} {self.pick(self.types, self.attributes)} {target}:"
+                   f"{self.rng.choice(IOCTL)} ioctl {self.numbers()};")
+
+    def xperm_question(self, first, second):
+        number = self.rng.choice([0x100, 0x8900, 0x5400, 0xfe00]) + self.rng.randrange(256)
+        if self.rng.random() < 0.2:
+            number = self.rng.randrange(0x10000)
+        return f"xperm {first} {second} {self.rng.choice(IOCTL)} ioctl 0x{number:x}"
 
     def conditional_transitions(self, taken):
         """type_transition and its kin inside if: each key in one condition only."""
@@ -246,9 +277,11 @@ class Policy:
 
     def question(self):
         verb = self.rng.choice(["av"] * 6 + ["transition", "transition", "member", "change",
-                                             "valid", "validatetrans"])
+                                             "valid", "validatetrans", "xperm", "xperm"])
         first = self.context(self.rng.choice([None, "object_r"]))
         second = self.context(self.rng.choice([None, "object_r"]))
+        if verb == "xperm":
+            return self.xperm_question(first, second)
         if verb == "valid":
             return f"valid {self.context()}"
         third = f" {self.context()}" if verb == "validatetrans" else ""

@@ -74,7 +74,9 @@ def spread(answers):
     """Every layer and every outcome came up."""
     wanted = ["missing-by=T\n", "TC", "R\n", "B\n", "allowed={}", "allowed={", "context=",
               "error=invalid", "valid=0", "valid=1", "validatetrans=0", "validatetrans=1",
-              "a name matters", "a boolean matters"]
+              "a name matters", "a boolean matters"] + [
+                  f"xperm allowed={a} auditallow={b} dontaudit={c}" for a in "01" for b in "01"
+                  for c in "01" if a == "0" or b == "0" or c == "0"]
     text = "\n".join(answers) + "\n"
     return [word for word in wanted if word not in text]
 

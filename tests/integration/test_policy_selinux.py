@@ -33,9 +33,9 @@ class process class file class dir class socket
 sid kernel sid security sid unlabeled
 common base { read write open }
 class process { transition dyntransition fork }
-class file inherits base { execute entrypoint }
+class file inherits base { execute entrypoint ioctl }
 class dir inherits base
-class socket { bind }
+class socket { bind ioctl }
 default_user { file dir } source;
 default_role file target;
 default_type dir target;
@@ -88,6 +88,10 @@ type_transition domain d_t:file e_t "resolv.conf"; type_transition b_t { d_t e_t
 type_transition a_t { d_t e_t }:dir e_t "x"; type_transition c_t self:file d_t "x";
 if ((one || two) ^ (three == two)) { allow a_t e_t:file write; } else { allow a_t e_t:file read; }
 if (one != three) { allow a_t things:file execute; }
+allowxperm a_t things:file ioctl { 0x8910 0x8920-0x8930 }; allow a_t things:file ioctl;
+allowxperm domain { d_t e_t }:file ioctl { 0x5400-0x56ff }; dontauditxperm domain self:socket ioctl ~0x1;
+auditallowxperm a_t d_t:file ioctl { 0x5401-0x5500 0x5600-0x57fe }; allow domain self:socket ioctl;
+allowxperm { domain -c_t } e_t:socket ioctl { 0x8900-0x8fff { 0x1 0x2-0x3 } };
 optional { require { type missing_t; } allow a_t missing_t:file read; }
 optional { require { type e_t; } allow e_t d_t:file read; } else { allow e_t b_t:file read; }
 attribute_role staff;
@@ -218,6 +222,9 @@ def every_question(level):
                     for name in ("process", "file", "dir", "socket"))
     yield from (f"transition {a} {b} {name}" for a in contexts for b in contexts
                 for name in ("file resolv.conf", "file x", "dir x", "dir resolv.conf"))
+    yield from (f"xperm {a} {b} {name} ioctl {number}" for a in contexts for b in contexts
+                for name in ("file", "socket")
+                for number in ("0x1", "0x8910", "0x8925", "0x5400", "0x5500", "0x57ff"))
     yield from (f"validatetrans {a} {b} {c} file" for a in contexts for b in contexts
                 for c in contexts[:3])
     yield from (f"valid {a}" for a in contexts)
@@ -299,6 +306,9 @@ REFUSED = [
      "allow a_t a_t:file read;\nconstrain file read ( u1 == u2 or ( r1 == r2 or ( t1 == t2 or ("
      " u1 != u2 or ( r1 != r2 or t1 != t2 )))));\n",
      ":5:1: error: this expression needs 6 values at once; SELinux's kernel takes 5"),
+    ("a conditional extended permission", "allow a_t a_t:file ioctl;\n"
+     "if (x) { allowxperm a_t a_t:file ioctl 1; }\n",
+     ":5:10: error: version 33 of SELinux's format has no extended permissions inside an if"),
     ("a transition under two conditions",
      "allow a_t a_t:file read;\nbool y true;\nif (x) { type_change a_t a_t:file a_t; }\n"
      "if (y) { type_change a_t a_t:file a_t; }\n",
@@ -326,7 +336,7 @@ def refused(directory):
 def calls(directory):
     source, out = os.path.join(directory, "call.te"), os.path.join(directory, "call.out")
     write(source, "type a_t; role r types a_t; user u roles r;\nallow a_t a_t:file read;\n")
-    for version in ("29", "34", "33x", "-1"):
+    for version in ("29", "35", "33x", "-1"):
         done = compile_to("--format", "selinux", "--selinux-version", version, "-o", out, source)
         check(f"version {version} is 2", done.returncode == 2 and "selinux-version" in done.stderr,
               done)

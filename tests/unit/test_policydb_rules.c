@@ -4,6 +4,7 @@
  * opened policy answers, and that each damage to their tables is refused.
  */
 #include "core/mac/transition.h"
+#include "core/mac/xperm.h"
 #include "core/policydb/conditional.h"
 #include "tests/harness.h"
 #include "tests/support/policy_text.h"
@@ -151,6 +152,119 @@ VD_TEST(conditional_transitions_follow_the_booleans)
     }
 }
 
+static const char xperm_text[] =
+    "class file class netlink_route_socket class dir\n"
+    "class file { read ioctl } class netlink_route_socket { nlmsg ioctl } class dir { ioctl }\n"
+    "type a_t; type b_t; type f_t; role r; role r types { a_t b_t }; user u roles r;\n"
+    "bool on true; bool off false;\n"
+    "allow { a_t b_t } f_t:file ioctl; auditallow a_t f_t:file ioctl; allow b_t f_t:dir ioctl;\n"
+    "allowxperm a_t f_t:file ioctl { 0x8910-0x8912 0x1200-0x13ff 0xffff };\n"
+    "auditallowxperm a_t f_t:file ioctl 0x8911; dontauditxperm a_t f_t:file ioctl { 0x5401 };\n"
+    "allow a_t f_t:netlink_route_socket nlmsg;\n"
+    "allowxperm a_t f_t:netlink_route_socket nlmsg ~{ 0x0-0x10 0x20 };\n"
+    "if (on) { allowxperm b_t f_t:file ioctl 7; } else { dontauditxperm b_t f_t:file ioctl 8; }\n"
+    "if (off) { allowxperm b_t f_t:dir ioctl 9; }\n";
+
+/* "a" allowed, "l" its use is logged, "q" its refusal is not. */
+static const char *xperm(const struct vd_policydb *db, const char *source, const char *class,
+                         enum vd_pdb_xperm_kind kind, uint32_t n)
+{
+    static char buf[8];
+    const char *perm = kind == VD_XPERM_IOCTL ? "ioctl" : "nlmsg";
+    struct vd_context from = {.user = number(VD_SYM_USER, "u"),
+                              .role = number(VD_SYM_ROLE, "r"),
+                              .type = number(VD_SYM_TYPE, source)};
+    struct vd_context to = {.user = from.user, .role = 1, .type = number(VD_SYM_TYPE, "f_t")};
+    struct vd_xperm_question q = {.class = number(VD_SYM_CLASS, class), .kind = kind, .number = n};
+    struct vd_decision d;
+
+    VD_EXPECT_EQ(vd_policydb_find_perm(db, q.class, perm, 5, &q.perms), VD_OK);
+    VD_EXPECT_EQ(vd_mac_decide_xperm(db, &from, &to, &q, &d),
+                 n > VD_XPERM_NUMBER_MAX ? VD_E_RANGE : VD_OK);
+    snprintf(buf, sizeof(buf), "%s%s%s", (d.allowed & q.perms) != 0 ? "a" : "",
+             (d.auditallow & q.perms) != 0 ? "l" : "", (d.auditdeny & q.perms) == 0 ? "q" : "");
+    return buf;
+}
+
+VD_TEST(xperms_narrow_their_permission)
+{
+    static const struct {
+        const char *source, *class;
+        enum vd_pdb_xperm_kind kind;
+        uint32_t number;
+        const char *answer;
+    } rows[] = {
+        {"a_t", "file", VD_XPERM_IOCTL, 0x890f, ""},
+        {"a_t", "file", VD_XPERM_IOCTL, 0x8910, "a"},
+        {"a_t", "file", VD_XPERM_IOCTL, 0x8911, "al"},
+        {"a_t", "file", VD_XPERM_IOCTL, 0x8912, "a"},
+        {"a_t", "file", VD_XPERM_IOCTL, 0x8913, ""},
+        {"a_t", "file", VD_XPERM_IOCTL, 0x11ff, ""},
+        {"a_t", "file", VD_XPERM_IOCTL, 0x1200, "a"},
+        {"a_t", "file", VD_XPERM_IOCTL, 0x13ff, "a"},
+        {"a_t", "file", VD_XPERM_IOCTL, 0x1400, ""},
+        {"a_t", "file", VD_XPERM_IOCTL, 0xffff, "a"},
+        {"a_t", "file", VD_XPERM_IOCTL, 0x1ffff, ""},
+        {"a_t", "file", VD_XPERM_IOCTL, 0x5401, "q"},
+        {"a_t", "netlink_route_socket", VD_XPERM_NLMSG, 0x10, ""},
+        {"a_t", "netlink_route_socket", VD_XPERM_NLMSG, 0x11, "a"},
+        {"a_t", "netlink_route_socket", VD_XPERM_NLMSG, 0x20, ""},
+        {"a_t", "netlink_route_socket", VD_XPERM_NLMSG, 0xfffe, "a"},
+        /* The permission itself is missing. */
+        {"a_t", "netlink_route_socket", VD_XPERM_IOCTL, 0x11, ""},
+        /* No rule of extended permissions: the permission alone. */
+        {"b_t", "netlink_route_socket", VD_XPERM_IOCTL, 0x11, ""},
+        {"b_t", "dir", VD_XPERM_IOCTL, 0x11, "a"},
+    };
+
+    VD_EXPECT_EQ(pt_compile(xperm_text), VD_OK);
+    for (size_t i = 0; i < VD_COUNT(rows); i++) {
+        const char *answer =
+            xperm(&pt_db, rows[i].source, rows[i].class, rows[i].kind, rows[i].number);
+
+        if (strcmp(answer, rows[i].answer) != 0)
+            vd_test_fail(__FILE__, __LINE__, "row %zu: \"%s\", expected \"%s\"", i, answer,
+                         rows[i].answer);
+    }
+}
+
+VD_TEST(xperms_follow_the_booleans)
+{
+    struct vd_policydb db;
+
+    VD_EXPECT_EQ(pt_compile(xperm_text), VD_OK);
+    for (uint32_t setting = 0; setting < 4; setting++) {
+        bool x = (setting & 1) != 0, y = (setting & 2) != 0;
+
+        copy();
+        VD_EXPECT_EQ(vd_policydb_set_bool(blob, number(VD_SYM_BOOL, "on"), x), VD_OK);
+        VD_EXPECT_EQ(vd_policydb_set_bool(blob, number(VD_SYM_BOOL, "off"), y), VD_OK);
+        vd_policydb_recompute(blob);
+        VD_EXPECT_EQ(vd_policydb_open(&db, blob, pt_size, NULL), VD_OK);
+        VD_EXPECT_STR(xperm(&db, "b_t", "file", VD_XPERM_IOCTL, 7), x ? "a" : "");
+        VD_EXPECT_STR(xperm(&db, "b_t", "file", VD_XPERM_IOCTL, 8), x ? "" : "q");
+        VD_EXPECT_STR(xperm(&db, "b_t", "dir", VD_XPERM_IOCTL, 9), "a");
+        VD_EXPECT_STR(xperm(&db, "b_t", "dir", VD_XPERM_IOCTL, 10), y ? "" : "a");
+    }
+}
+
+VD_TEST(neverallowxperm_knows_what_the_booleans_can_do)
+{
+    /* One part of the `if` is always in force: 3 is never allowed. */
+    pt_compiled(
+        "allow a_t f_t:file ioctl;\n"
+        "if (on) { allowxperm a_t f_t:file ioctl 1; } else { allowxperm a_t f_t:file ioctl 2; }\n"
+        "neverallowxperm a_t f_t:file ioctl 3;");
+    VD_EXPECT_EQ(pt_compile_on_base(
+                     "allow a_t f_t:file ioctl; if (on) { allowxperm a_t f_t:file ioctl 1; }\n"
+                     "neverallowxperm a_t f_t:file ioctl 3;"),
+                 VD_E_INVALID);
+    /* Without the permission no number is allowed. */
+    pt_compiled("allowxperm a_t f_t:file ioctl 3; neverallowxperm a_t f_t:file ioctl 3;");
+    pt_compiled("allow a_t f_t:file ioctl; deny a_t f_t:file ioctl;\n"
+                "neverallowxperm * *:file ioctl 3;");
+}
+
 /* A field of the `row`th used row that gets a value which must be refused. */
 struct damage {
     const char *what, *text;
@@ -196,6 +310,21 @@ static const struct damage damages[] = {
     D(conditional_text, COND_TRANS, vd_pdb_cond_trans, 5, slot, 0, VD_E_RANGE),
     D(conditional_text, COND_TRANS, vd_pdb_cond_trans, 0, value, 0, VD_E_RANGE),
     D(conditional_text, COND_TRANS, vd_pdb_cond_trans, 0, value, 4, VD_E_RANGE),
+    D(xperm_text, XPERMS, vd_pdb_xperm, 0, rule, 0, VD_E_INVALID),
+    D(xperm_text, XPERMS, vd_pdb_xperm, 0, rule, 4, VD_E_INVALID),
+    D(xperm_text, XPERMS, vd_pdb_xperm, 0, kind, 3, VD_E_INVALID),
+    D(xperm_text, XPERMS, vd_pdb_xperm, 0, driver, 1, VD_E_INVALID), /* of whole drivers */
+    D(xperm_text, XPERMS, vd_pdb_xperm, 0, flags, 8, VD_E_INVALID),
+    D(xperm_text, XPERMS, vd_pdb_xperm, 0, flags, VD_XPERM_WHOLE, VD_E_INVALID),
+    D(xperm_text, XPERMS, vd_pdb_xperm, 0, branch, 1, VD_E_INVALID),
+    D(xperm_text, XPERMS, vd_pdb_xperm, 0, cond_first, 1, VD_E_INVALID),
+    D(xperm_text, XPERMS, vd_pdb_xperm, 0, cond_count, 9999, VD_E_INVALID),
+    D(xperm_text, XPERMS, vd_pdb_xperm, 0, bits[0], 0, VD_E_INVALID), /* none is left */
+    D(xperm_text, TE_LEAVES, vd_pdb_leaf, 0, xperm_count, 1, VD_E_RANGE),
+    D(xperm_text, TE_LEAVES, vd_pdb_leaf, 1, xperm_count, VD_PDB_MAX_XPERMS + 1, VD_E_RANGE),
+    D(xperm_text, TE_LEAVES, vd_pdb_leaf, 1, xperm_count, 999, VD_E_RANGE),
+    D(conditional_text, TE_LEAVES, vd_pdb_leaf, 0, xperm_first, 1, VD_E_RANGE),
+    D(xperm_text, TE_LEAVES, vd_pdb_leaf, 1, xperm_first, 9999, VD_E_RANGE),
 };
 
 /* The row as counted in the damage: of hash tables only used rows count. */
@@ -225,7 +354,10 @@ VD_TEST(policydb_refuses_damaged_rules)
         struct vd_policydb db;
         vd_status status;
 
-        pt_compiled(d->text);
+        if (d->text == xperm_text)
+            VD_EXPECT_EQ(pt_compile(d->text), VD_OK);
+        else
+            pt_compiled(d->text);
         copy();
         memcpy(row_of(d) + d->field, &d->value, d->width);
         head()->checksum = vd_policydb_checksum(blob, (uint32_t)pt_size);

@@ -260,6 +260,17 @@ static const struct {
     {"dontauditxperm a_t f_t:file ioctl { 1 0x20-0x1f };", 1, 39,
      "this range ends before it begins", ""},
     {"allowxperm a_t f_t:file ioctl { 1 { 2 };", 1, 31, "this '{' has no closing '}'", ""},
+    {"allow a_t f_t:file ioctl; allowxperm a_t f_t:file ioctl 0x8910-0x8912;\n"
+     "neverallowxperm domain file_type:file ioctl { 0x1 0x8911 };",
+     2, 1, "this neverallowxperm is violated: a_t f_t:file ioctl 0x8911 is allowed",
+     "the rule at t.te:5:27 gives it"},
+    {"allow a_t f_t:file ioctl;\nneverallowxperm a_t f_t:file ioctl ~{ 0x0-0x4 };", 2, 1,
+     "this neverallowxperm is violated: a_t f_t:file ioctl 0x5 is allowed",
+     "the rule at t.te:5:1 gives it"},
+    {"if (on) { allow domain self:file ioctl; allowxperm domain self:file ioctl 3; }\n"
+     "neverallowxperm b_t self:file ioctl 4;",
+     2, 1, "this neverallowxperm is violated: b_t b_t:file ioctl 0x4 is allowed",
+     "the rule at t.te:5:11 gives it"},
     {"if (on) { neverallowxperm a_t f_t:file ioctl 1; }", 1, 11,
      "'neverallowxperm' cannot stand inside an if block", ""},
     /* constraints */
@@ -314,7 +325,6 @@ static const struct {
     {"role q; sid kernel sid kernel u:q:a_t", 1, 31,
      "this context is not valid: the user does not have the role", ""},
     /* what is not there yet */
-    {"allowxperm a_t f_t:file ioctl 0x1;", 1, 1, "extended permissions are not supported yet", ""},
     {"module m 1.0;", 1, 1, "this is a loadable module, not a policy",
      "compile the modules together with the base policy, as one text"},
     {"policy_module(m, 1.0)", 1, 1, "this is a loadable module, not a policy",
@@ -369,6 +379,29 @@ VD_TEST(sepolicy_shows_twenty_errors)
     VD_EXPECT_EQ(pt_compile(text), VD_E_INVALID);
     VD_EXPECT_EQ(pt_messages.errors, VD_SEPOLICY_MAX_ERRORS + 1);
     VD_EXPECT(strstr(pt_messages.all, "10 more errors") != NULL);
+}
+
+VD_TEST(sepolicy_warns_of_extended_permissions_without_effect)
+{
+    static const struct {
+        const char *text;
+        uint32_t column;
+        const char *warning;
+    } rows[] = {
+        {"attribute none; allowxperm none f_t:file ioctl 1;", 28,
+         "this rule does nothing: no type is in its source"},
+        {"attribute none; allowxperm a_t none:file ioctl 1;", 32,
+         "this rule does nothing: no type is in its target"},
+        {"allowxperm a_t f_t:file ioctl ~{ 0-0xffff };", 1,
+         "this rule does nothing: no number is left"},
+        {"allowxperm a_t f_t:file nlmsg 1;", 20, "class 'file' has no permission 'nlmsg'"},
+    };
+
+    for (size_t i = 0; i < VD_COUNT(rows); i++) {
+        pt_compiled(rows[i].text);
+        VD_EXPECT_EQ(pt_messages.first_warning.column, rows[i].column);
+        VD_EXPECT_STR(pt_messages.first_warning.text, rows[i].warning);
+    }
 }
 
 VD_TEST(sepolicy_warns_of_rules_without_effect)

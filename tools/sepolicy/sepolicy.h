@@ -52,7 +52,8 @@ enum vd_sepolicy_form {
 };
 
 #define VD_SEPOLICY_SELINUX_MIN      30u /* versions of SELinux's binary policy that can be written */
-#define VD_SEPOLICY_SELINUX_MAX      33u
+#define VD_SEPOLICY_SELINUX_MAX      34u
+#define VD_SEPOLICY_SELINUX_DEFAULT  33u /* what kernels before 6.13 take too */
 #define VD_SEPOLICY_SELINUX_READ_MAX 34u /* the newest that can be read */
 
 enum vd_sepolicy_level { VD_SEPOLICY_ERROR, VD_SEPOLICY_WARNING };

@@ -42,14 +42,6 @@ static void check_conditions(struct vd_sp_checked *c)
     }
 }
 
-/* What is read but not compiled yet: refused, never left out. */
-static void refuse(struct vd_sp *sp)
-{
-    for (uint32_t i = 0; i < sp->xperm_rules.count; i++)
-        vd_sp_error(&sp->messages, sp->xperm_rules.data[i].place,
-                    "extended permissions are not supported yet");
-}
-
 void vd_sp_check(struct vd_sp *sp, struct vd_sp_checked *ret)
 {
     *ret = (struct vd_sp_checked){.sp = sp};
@@ -76,5 +68,5 @@ void vd_sp_check(struct vd_sp *sp, struct vd_sp_checked *ret)
         vd_sp_warning(&sp->messages, 0,
                       "declare types and rules: type a_t; allow a_t a_t:file read;",
                       "the sources declare no type: this policy allows nothing");
-    refuse(sp);
+    vd_sp_check_xperms(ret);
 }

@@ -31,6 +31,15 @@ struct vd_sp_av {
     uint8_t flags; /* VD_SP_AV_… */
 };
 
+/* One class of a rule of extended permissions, resolved. */
+struct vd_sp_xav {
+    uint32_t source, target; /* numbers of type sets */
+    uint32_t rule;           /* row of the model's xperm_rules */
+    uint16_t class;
+    uint8_t kind;  /* enum vd_sp_rule_kind */
+    uint8_t flags; /* VD_SP_AV_… */
+};
+
 struct vd_sp_checked_user {
     uint64_t *roles;
     struct vd_mls_level low, high, level;
@@ -81,6 +90,7 @@ struct vd_sp_checked {
     uint64_t policycaps;                         /* a bit for each capability */
     bool *expanded; /* by attribute, from the first one: SELinux's rules name its types */
     VD_SP_VEC(struct vd_sp_av) avs;
+    VD_SP_VEC(struct vd_sp_xav) xavs; /* by class */
 };
 
 #define VD_SP_FOR_EACH_BIT(words, count, bit)                                                      \
@@ -106,6 +116,7 @@ void vd_sp_check_bounds(struct vd_sp_checked *c);
 void vd_sp_check_tunables(struct vd_sp_checked *c);
 void vd_sp_check_rules(struct vd_sp_checked *c);
 void vd_sp_warn_shadowed(struct vd_sp_checked *c);
+void vd_sp_check_xperms(struct vd_sp_checked *c);
 
 /* Services for the checker and the code generator. */
 
@@ -150,6 +161,9 @@ bool vd_sp_resolve_range(struct vd_sp_checked *c, const struct vd_sp_range *rang
 /* A context, which must be one that the policy allows to exist; false: reported. */
 bool vd_sp_resolve_context(struct vd_sp_checked *c, const struct vd_sp_context *from,
                            struct vd_context *ret);
+
+/* The bit of a class's permission `nlmsg` or `ioctl`; 0: it has none. */
+uint32_t vd_sp_xperm_perm(const struct vd_sp_checked *c, uint32_t class, bool nlmsg);
 
 /* A class's permissions for a message: "{ read write }". */
 const char *vd_sp_perms_text(const struct vd_sp_checked *c, uint32_t class, uint32_t mask);

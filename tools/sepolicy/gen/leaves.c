@@ -60,13 +60,16 @@ static void collect_conds(struct vd_sp_te *te, const struct vd_sp_cell *cell)
     }
 }
 
-static void make_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
+static void make_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell,
+                      struct vd_sp_xperm_span xperms)
 {
     struct vd_sp_arena *arena = &te->image->c->sp->arena;
     struct vd_sp_image *image = te->image;
     struct vd_pdb_leaf leaf = {.base_allowed = cell->allowed,
                                .base_auditallow = cell->auditallow,
-                               .base_auditdeny = ~cell->dontaudit};
+                               .base_auditdeny = ~cell->dontaudit,
+                               .xperm_first = xperms.first,
+                               .xperm_count = xperms.count};
 
     leaf.allowed = leaf.base_allowed;
     leaf.auditallow = leaf.base_auditallow;
@@ -87,7 +90,8 @@ static void make_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
 }
 
 /* The leaf of a cell whose conditional rules stand in leaf_conds. */
-static uint32_t add_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
+static uint32_t add_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell,
+                         struct vd_sp_xperm_span xperms)
 {
     struct vd_sp_arena *arena = &te->image->c->sp->arena;
     uint32_t plain[LEAF_WORDS] = {cell->allowed, cell->auditallow, cell->dontaudit};
@@ -101,18 +105,23 @@ static uint32_t add_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
         *VD_SP_PUSH(arena, &te->leaf_key) = plain[i];
     for (uint32_t i = 0; i < words; i++)
         *VD_SP_PUSH(arena, &te->leaf_key) = conds[i];
+    if (xperms.count > 0) {
+        *VD_SP_PUSH(arena, &te->leaf_key) = xperms.first;
+        *VD_SP_PUSH(arena, &te->leaf_key) = xperms.count;
+    }
     leaf = vd_sp_pool_add(&te->leaf_keys, te->leaf_key.data, te->leaf_key.count);
     if (leaf == te->image->leaves.count)
-        make_leaf(te, cell);
+        make_leaf(te, cell, xperms);
     return leaf;
 }
 
-static uint32_t find_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
+static uint32_t find_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell,
+                          struct vd_sp_xperm_span xperms)
 {
     te->leaf_conds.count = 0;
     if (cell->conds != 0)
         collect_conds(te, cell);
-    return add_leaf(te, cell);
+    return add_leaf(te, cell, xperms);
 }
 
 uint32_t vd_sp_leaf_again(struct vd_sp_te *te, const struct vd_pdb_leaf *leaf,
@@ -126,12 +135,13 @@ uint32_t vd_sp_leaf_again(struct vd_sp_te *te, const struct vd_pdb_leaf *leaf,
     te->leaf_conds.count = 0;
     for (uint32_t i = 0; i < leaf->cond_count; i++)
         *VD_SP_PUSH(arena, &te->leaf_conds) = conds[i];
-    return add_leaf(te, &cell);
+    return add_leaf(te, &cell, (struct vd_sp_xperm_span){});
 }
 
 /* The leaf of a cell without conditional rules, found again without hashing if it was met lately. */
 static uint32_t plain_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
 {
+    static const struct vd_sp_xperm_span none;
     uint64_t mixed = (cell->allowed + (uint64_t)cell->auditallow * 31 + cell->dontaudit * 7u) *
                      0x9e3779b97f4a7c15u;
     struct vd_sp_known_leaf *known = &te->known[mixed >> (64 - VD_SP_KNOWN_LEAF_BITS)];
@@ -141,19 +151,23 @@ static uint32_t plain_leaf(struct vd_sp_te *te, const struct vd_sp_cell *cell)
         *known = (struct vd_sp_known_leaf){.allowed = cell->allowed,
                                            .auditallow = cell->auditallow,
                                            .dontaudit = cell->dontaudit,
-                                           .leaf = find_leaf(te, cell)};
+                                           .leaf = find_leaf(te, cell, none)};
     return known->leaf;
 }
 
-static uint32_t find_block(struct vd_sp_te *te, const struct vd_sp_cell *cells)
+static uint32_t find_block(struct vd_sp_te *te, uint32_t block)
 {
-    uint32_t leaves[VD_PDB_BLOCK_TYPES] = {};
+    const struct vd_sp_cell *cells = te->row.cells + (size_t)block * VD_PDB_BLOCK_TYPES;
+    uint32_t leaves[VD_PDB_BLOCK_TYPES] = {}, first = block * VD_PDB_BLOCK_TYPES;
 
     for (uint32_t i = 0; i < VD_PDB_BLOCK_TYPES; i++) {
         const struct vd_sp_cell *cell = &cells[i];
+        struct vd_sp_xperm_span xperms = {};
 
-        if (cell->conds != 0)
-            leaves[i] = find_leaf(te, cell);
+        if (te->xperms.of != NULL && te->xperms.of[first + i] != 0)
+            xperms = vd_sp_xperms_of(te, first + i);
+        if (cell->conds != 0 || xperms.count != 0)
+            leaves[i] = find_leaf(te, cell, xperms);
         else if ((cell->allowed | cell->auditallow | cell->dontaudit) != 0)
             leaves[i] = plain_leaf(te, cell);
     }
@@ -167,13 +181,14 @@ uint32_t vd_sp_row_store(struct vd_sp_te *te)
 
     memset(row, 0, c->type_words * sizeof(*row));
     VD_SP_FOR_EACH_BIT (te->row.touched, VD_BITMAP_WORDS(c->type_words), block)
-        row[block] = find_block(te, te->row.cells + (size_t)block * 64);
+        row[block] = find_block(te, block);
     return vd_sp_pool_add(&te->image->rows, row, 1);
 }
 
 void vd_sp_leaves_init(struct vd_sp_te *te)
 {
-    static const struct vd_sp_cell empty[VD_PDB_BLOCK_TYPES];
+    static const uint32_t empty[VD_PDB_BLOCK_TYPES];
+    static const struct vd_sp_cell nothing;
     struct vd_sp_image *image = te->image;
     struct vd_sp_arena *arena = &image->c->sp->arena;
     uint32_t row_size = image->c->type_words * (uint32_t)sizeof(uint32_t);
@@ -183,8 +198,8 @@ void vd_sp_leaves_init(struct vd_sp_te *te)
     vd_sp_pool_init(&image->blocks, arena, VD_PDB_BLOCK_TYPES * sizeof(uint32_t));
     vd_sp_pool_init(&image->rows, arena, row_size);
     /* Leaf, block and row 0 are the empty ones. */
-    (void)find_leaf(te, &empty[0]);
-    (void)find_block(te, empty);
+    (void)find_leaf(te, &nothing, (struct vd_sp_xperm_span){});
+    (void)vd_sp_pool_add(&image->blocks, empty, 1);
     memset(image->c->scratch, 0, row_size);
     (void)vd_sp_pool_add(&image->rows, image->c->scratch, 1);
 }

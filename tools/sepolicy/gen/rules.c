@@ -106,6 +106,7 @@ static void prepare(struct vd_sp_te *te)
     te->class_first = vd_sp_alloc_array(arena, c->classes.count + 1, sizeof(uint32_t));
     group_by_set(te);
     group_by_type(te);
+    vd_sp_xperms_init(te);
     vd_sp_leaves_init(te);
 }
 
@@ -139,18 +140,24 @@ static void gen_source(struct vd_sp_te *te, struct vd_sp_reuse *reuse, uint32_t 
         vd_sp_reuse_source(reuse, source);
     else
         gather(te, source, at);
+    vd_sp_xperms_gather(te, source);
     for (uint32_t class = 1; class < c->classes.count; class ++) {
-        if (reuse != NULL &&
+        bool extended = vd_sp_xperms_fill(te, source, class);
+
+        /* Rows with extended permissions are few: they are always built. */
+        if (reuse != NULL && !extended &&
             (reuse->sums[class].rules == 0 || vd_sp_reuse_row(reuse, source, class, &root[class])))
             continue;
         if (!gathered)
             gather(te, source, at);
         gathered = true;
-        if (te->class_first[class] == te->class_first[class + 1])
+        if (te->class_first[class] == te->class_first[class + 1] && !extended)
             continue;
         vd_sp_row_fill(te, source, class);
         vd_sp_check_neverallow(te, source, class);
+        vd_sp_check_neverallow_xperm(te, source);
         root[class] = vd_sp_row_store(te);
+        vd_sp_xperms_clear(te);
         vd_sp_row_clear(te);
     }
 }

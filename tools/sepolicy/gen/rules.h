@@ -40,6 +40,31 @@ struct vd_sp_known_leaf {
     uint32_t allowed, auditallow, dontaudit, leaf;
 };
 
+/* A rule of extended permissions that reaches a target, a list by target. */
+struct vd_sp_xperm_part {
+    uint32_t next; /* index + 1 */
+    uint32_t xav;  /* row of xavs */
+};
+
+/* Rows of XPERMS. */
+struct vd_sp_xperm_span {
+    uint32_t first, count;
+};
+
+/* The extended permissions of the source and the row at hand. */
+struct vd_sp_xperms {
+    uint32_t *list, count;                    /* rows of xavs for the source, by class */
+    uint32_t first, last;                     /* of them, those of the class */
+    uint32_t *of;                             /* by target: first part + 1 */
+    VD_SP_VEC(struct vd_sp_xperm_part) parts; /* of the row */
+    VD_SP_VEC(uint32_t) key;                  /* a target's rules while they are looked up */
+    struct vd_sp_pool keys;                   /* words: lists of rules */
+    VD_SP_VEC(struct vd_sp_xperm_span) spans; /* by entry of keys */
+    VD_SP_VEC(struct vd_pdb_xperm) rows;      /* while a span is made */
+    uint64_t *numbers;                        /* a bit for each number, while one is made */
+    bool *reported; /* by rule: a neverallowxperm whose violation was reported */
+};
+
 struct vd_sp_te {
     struct vd_sp_image *image;
     struct vd_sp_row row;
@@ -55,6 +80,7 @@ struct vd_sp_te {
     VD_SP_VEC(struct vd_pdb_cond_rule) leaf_conds; /* while a leaf is made */
     bool *effect;                                  /* by rule: a deny that took something away */
     bool *reported; /* by rule: a neverallow whose violation was reported */
+    struct vd_sp_xperms xperms;
 };
 
 /* row.c: fills the row for a source and a class, deny rules applied. */
@@ -63,6 +89,18 @@ void vd_sp_row_fill(struct vd_sp_te *te, uint32_t source, uint32_t class);
 void vd_sp_row_clear(struct vd_sp_te *te);
 /* neverallow.c: reports the neverallow rules that the filled row breaks. */
 void vd_sp_check_neverallow(struct vd_sp_te *te, uint32_t source, uint32_t class);
+/* xperms.c: the same for extended permissions; `fill` in the order of the classes, false: none. */
+void vd_sp_xperms_init(struct vd_sp_te *te);
+void vd_sp_xperms_gather(struct vd_sp_te *te, uint32_t source);
+bool vd_sp_xperms_fill(struct vd_sp_te *te, uint32_t source, uint32_t class);
+void vd_sp_xperms_clear(struct vd_sp_te *te); /* before vd_sp_row_clear */
+/* The rows of a target of the filled row that has parts. */
+struct vd_sp_xperm_span vd_sp_xperms_of(struct vd_sp_te *te, uint32_t target);
+/* Adds a rule's numbers to a bitmap of 65,536. */
+void vd_sp_xperm_numbers(const struct vd_sp *sp, const struct vd_sp_xperm_rule *rule,
+                         uint64_t *numbers);
+/* neverallow_xperm.c: reports the neverallowxperm rules that the filled row breaks. */
+void vd_sp_check_neverallow_xperm(struct vd_sp_te *te, uint32_t source);
 /* leaves.c: the number of the row in the blob. */
 uint32_t vd_sp_row_store(struct vd_sp_te *te);
 void vd_sp_leaves_init(struct vd_sp_te *te);
@@ -70,15 +108,22 @@ void vd_sp_leaves_init(struct vd_sp_te *te);
 uint32_t vd_sp_leaf_again(struct vd_sp_te *te, const struct vd_pdb_leaf *leaf,
                           const struct vd_pdb_cond_rule *conds);
 
+/* True if a target with these flags (VD_SP_AV_…) includes this type for this source. */
+VD_INLINE bool vd_sp_reaches(const struct vd_sp_checked *c, uint32_t target_set, uint8_t flags,
+                             uint32_t source, uint32_t target)
+{
+    if (source == target && (flags & VD_SP_AV_SELF) != 0)
+        return true;
+    if (source == target && (flags & VD_SP_AV_NOT_SELF) != 0)
+        return false;
+    return vd_bitmap_get(c->sets.data[target_set].words, target);
+}
+
 /* True if the rule's target includes this type for this source. */
 VD_INLINE bool vd_sp_av_reaches(const struct vd_sp_checked *c, const struct vd_sp_av *av,
                                 uint32_t source, uint32_t target)
 {
-    if (source == target && (av->flags & VD_SP_AV_SELF) != 0)
-        return true;
-    if (source == target && (av->flags & VD_SP_AV_NOT_SELF) != 0)
-        return false;
-    return vd_bitmap_get(c->sets.data[av->target].words, target);
+    return vd_sp_reaches(c, av->target, av->flags, source, target);
 }
 
 #endif

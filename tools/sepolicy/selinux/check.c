@@ -24,7 +24,7 @@ static void check_defaults(struct vd_sp_se *se)
         if (row->kind == VD_SP_DEFAULT_RANGE && row->value == VD_RANGE_GLBLUB &&
             vd_sp_on(sp, row->block))
             vd_sp_error_hint(
-                &sp->messages, row->place, "compile it with --selinux-version 32 or 33",
+                &sp->messages, row->place, "compile it with --selinux-version 32 or higher",
                 "version %u of SELinux's format does not have default_range glblub", se->version);
     }
 }
@@ -90,6 +90,22 @@ static void check_conditions(struct vd_sp_se *se)
     }
 }
 
+static void check_xperms(struct vd_sp_se *se)
+{
+    struct vd_sp *sp = se->c->sp;
+
+    for (uint32_t i = 0; i < sp->xperm_rules.count && se->version < VD_SE_COND_XPERMS_VERSION;
+         i++) {
+        const struct vd_sp_xperm_rule *row = &sp->xperm_rules.data[i];
+
+        if (row->cond != 0 && vd_sp_on(sp, row->block))
+            vd_sp_error_hint(
+                &sp->messages, row->place, "compile it with --selinux-version 34",
+                "version %u of SELinux's format has no extended permissions inside an if block",
+                se->version);
+    }
+}
+
 void vd_sp_se_check(struct vd_sp_se *se)
 {
     check_types(se);
@@ -97,4 +113,5 @@ void vd_sp_se_check(struct vd_sp_se *se)
     check_infiniband(se);
     check_constraints(se);
     check_conditions(se);
+    check_xperms(se);
 }

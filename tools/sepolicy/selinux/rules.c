@@ -10,18 +10,12 @@
 #include "core/base/htab.h"
 #include "tools/sepolicy/gen/rules.h"
 
-/* Numbers of types and attributes. */
-struct numbers {
-    uint32_t *data;
-    uint32_t count, room;
-};
-
 /* One rule of one class, on its way into the table. */
 struct vector {
     const struct vd_sp_av *av;
     enum vd_sp_se_spec spec;
     uint32_t list;
-    struct numbers sources, targets;
+    struct vd_sp_se_numbers sources, targets;
 };
 
 static uint32_t *find_slot(struct vd_sp_se *se, uint64_t key, uint32_t list)
@@ -152,15 +146,15 @@ static bool is_plain(const struct vd_sp_set *set)
     return !set->star && !set->complement;
 }
 
-static void list_types(struct vd_sp_checked *c, const uint64_t *types, struct numbers *list)
+static void list_types(struct vd_sp_checked *c, const uint64_t *types,
+                       struct vd_sp_se_numbers *list)
 {
     VD_SP_FOR_EACH_BIT (types, c->type_words, type)
         *VD_SP_PUSH(&c->sp->arena, list) = type;
 }
 
-/* The numbers that stand in the rules for a set whose types are the set `types`. */
-static void list_numbers(struct vd_sp_se *se, const struct vd_sp_set *set, uint32_t types,
-                         struct numbers *list)
+void vd_sp_se_list_numbers(struct vd_sp_se *se, const struct vd_sp_set *set, uint32_t types,
+                           struct vd_sp_se_numbers *list)
 {
     struct vd_sp_checked *c = se->c;
 
@@ -190,8 +184,8 @@ static void gather_vector(struct vd_sp_se *se, struct vector *v)
         add_expanded(se, v);
         return;
     }
-    list_numbers(se, &sp->sets.list.data[rule->source], v->av->source, &v->sources);
-    list_numbers(se, &sp->sets.list.data[rule->target], v->av->target, &v->targets);
+    vd_sp_se_list_numbers(se, &sp->sets.list.data[rule->source], v->av->source, &v->sources);
+    vd_sp_se_list_numbers(se, &sp->sets.list.data[rule->target], v->av->target, &v->targets);
     for (uint32_t s = 0; s < v->sources.count; s++) {
         for (uint32_t t = 0; t < v->targets.count; t++)
             add_vector(se, v, v->sources.data[s], v->targets.data[t], v->av->perms);
@@ -283,7 +277,8 @@ void vd_sp_se_gather_rules(struct vd_sp_se *se)
     }
     gather_transitions(se);
     sort_rules(se);
-    if (se->list_first[1] == 0)
+    vd_sp_se_gather_xperms(se);
+    if (se->list_first[1] == 0 && se->xlist_first[1] == 0)
         vd_sp_error(&c->sp->messages, 0,
                     "SELinux's kernel does not take a policy without any rule outside of 'if'");
 }
@@ -292,13 +287,22 @@ static void put_list(struct vd_sp_se *se, uint32_t list, uint32_t flags)
 {
     uint32_t end = se->list_first[list + 1];
 
-    vd_sp_se_u32(se, end - se->list_first[list]);
+    vd_sp_se_u32(se,
+                 end - se->list_first[list] + se->xlist_first[list + 1] - se->xlist_first[list]);
     for (uint32_t i = se->list_first[list]; i < end; i++) {
         const struct vd_sp_se_rule *rule = &se->rules.data[se->order[i]];
 
         vd_write_le64(&se->out, rule->key | (uint64_t)flags << 48);
         vd_sp_se_u32(se, rule->datum);
     }
+    vd_sp_se_put_xperms(se, list, flags);
+}
+
+/* True if the condition of that row has rules. */
+static bool is_used(const struct vd_sp_se *se, uint32_t row)
+{
+    return se->list_first[1 + 2 * row] != se->list_first[3 + 2 * row] ||
+           se->xlist_first[1 + 2 * row] != se->xlist_first[3 + 2 * row];
 }
 
 static void put_cond(struct vd_sp_se *se, uint32_t row)
@@ -326,11 +330,11 @@ void vd_sp_se_put_rules(struct vd_sp_se *se)
 
     put_list(se, 0, 0);
     for (uint32_t i = 0; i < se->conds.count; i++)
-        used += se->list_first[1 + 2 * i] != se->list_first[3 + 2 * i];
+        used += is_used(se, i);
     vd_sp_se_u32(se, used);
     /* A condition without rules (of a block out of force, say) decides nothing. */
     for (uint32_t i = 0; i < se->conds.count; i++) {
-        if (se->list_first[1 + 2 * i] != se->list_first[3 + 2 * i])
+        if (is_used(se, i))
             put_cond(se, i);
     }
 }

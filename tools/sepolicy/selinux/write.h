@@ -79,6 +79,20 @@ struct vd_sp_se_rule {
     uint32_t datum;
 };
 
+/* A rule of extended permissions: the functions of one driver, or whole drivers. */
+struct vd_sp_se_xrule {
+    uint64_t key;
+    uint32_t list;
+    uint8_t kind, driver;
+    uint64_t bits[4];
+};
+
+/* Numbers of types and attributes. */
+struct vd_sp_se_numbers {
+    uint32_t *data;
+    uint32_t count, room;
+};
+
 struct vd_sp_se_cond {
     uint32_t first, count; /* nodes of the model */
     uint32_t bools[VD_SE_TABLE_BOOLS];
@@ -98,7 +112,9 @@ struct vd_sp_se {
     uint32_t *list_of[2]; /* by row of the model's conditions: list of its else and its if part */
     uint32_t *list_first; /* by list: where its rules begin in `order` */
     uint32_t *order;      /* rows of rules, grouped by list */
-    uint64_t *words;      /* scratch: a set of types and attributes */
+    VD_SP_VEC(struct vd_sp_se_xrule) xrules; /* by list */
+    uint32_t *xlist_first;                   /* by list: where its rules begin in xrules */
+    uint64_t *words;                         /* scratch: a set of types and attributes */
     struct vd_writer out;
 };
 
@@ -115,11 +131,16 @@ vd_status vd_sp_se_write(struct vd_sp_se *se, uint8_t **ret, size_t *ret_size);
 void vd_sp_se_check(struct vd_sp_se *se);
 void vd_sp_se_gather_conds(struct vd_sp_se *se);
 void vd_sp_se_gather_rules(struct vd_sp_se *se);
+void vd_sp_se_gather_xperms(struct vd_sp_se *se);
+/* The numbers that stand in the rules for a set whose types are the set `types`. */
+void vd_sp_se_list_numbers(struct vd_sp_se *se, const struct vd_sp_set *set, uint32_t types,
+                           struct vd_sp_se_numbers *list);
 
 /* The parts of the file, in its order. */
 void vd_sp_se_put_symbols(struct vd_sp_se *se);
 void vd_sp_se_put_constraints(struct vd_sp_se *se, uint32_t class, bool transition);
 void vd_sp_se_put_rules(struct vd_sp_se *se);
+void vd_sp_se_put_xperms(struct vd_sp_se *se, uint32_t list, uint32_t flags);
 void vd_sp_se_put_role_rules(struct vd_sp_se *se);
 void vd_sp_se_put_named(struct vd_sp_se *se);
 void vd_sp_se_put_contexts(struct vd_sp_se *se);

@@ -36,7 +36,7 @@ static const struct vd_cli_option options[] = {
     {"format", 0, VD_CLI_CHOICE, offsetof(struct compile_args, format), "what to write",
      "veridian|selinux", "veridian", false},
     {"selinux-version", 0, VD_CLI_U32, offsetof(struct compile_args, selinux_version),
-     "version of SELinux's binary policy, 30 to 33", "N", NULL, false},
+     "version of SELinux's binary policy, 30 to 34", "N", NULL, false},
     {"target", 0, VD_CLI_CHOICE, offsetof(struct compile_args, target),
      "whose initial contexts and statements; only selinux is supported yet", "selinux|xen",
      "selinux", false},
@@ -189,7 +189,7 @@ static vd_status check_args(struct compile_args *args, struct vd_diag *diag)
                    ? VD_OK
                    : vd_diag_fail(diag, VD_E_USAGE, "--selinux-version goes with --format selinux");
     if (args->selinux_version == 0)
-        args->selinux_version = VD_SEPOLICY_SELINUX_MAX;
+        args->selinux_version = VD_SEPOLICY_SELINUX_DEFAULT;
     if (args->selinux_version < VD_SEPOLICY_SELINUX_MIN ||
         args->selinux_version > VD_SEPOLICY_SELINUX_MAX)
         return vd_diagf(diag, VD_E_USAGE, "--selinux-version is %u to %u, not %u",
@@ -292,7 +292,7 @@ const struct vd_cli_command vd_policy_compile_command = {
         "Several files are read as one text in the order given. Messages have the form\n"
         "FILE:LINE:COL: error: TEXT; #line marks are followed. The output is written as a\n"
         "whole, or not at all. With --format selinux it is the binary policy of SELinux's\n"
-        "kernel, in version N: 30 to 33, by default 33. Such a binary policy, of version 30 to\n"
+        "kernel, in version N: 30 to 34, by default 33. Such a binary policy, of version 30 to\n"
         "34, may also be the one FILE; it says itself whether it has multi-level security\n"
         "and what becomes of unknown classes. Without --strip the output keeps,\n"
         "behind what enforcement reads, the rules as written with their places.\n"

@@ -3,6 +3,7 @@
 
 #include "core/mac/decide.h"
 #include "core/mac/transition.h"
+#include "core/mac/xperm.h"
 #include "lib/diagf.h"
 #include "tools/veridian/policy/query_label.h"
 
@@ -110,6 +111,7 @@ static const struct verb verbs[] = {
     {.name = "valid", .contexts = 1},
     {.name = "permissive", .contexts = 1},
     {.name = "validatetrans", .contexts = 3, .class = true},
+    {.name = "xperm", .contexts = 2, .class = true, .more = 2},
 };
 
 static enum vd_policy_answer answer_transition(const struct vd_policydb *db,
@@ -129,6 +131,43 @@ static enum vd_policy_answer answer_transition(const struct vd_policydb *db,
     vd_mac_context_text(db, &created, &text);
     fprintf(out, "%s context=%s\n", verb->name, buf);
     return VD_POLICY_ANSWER_YES;
+}
+
+/* A number of 16 bits, as 0x8910 or decimal; false if it is none. */
+static bool number_of(const char *word, uint32_t *ret)
+{
+    char *end;
+    unsigned long value;
+
+    if (word[0] < '0' || word[0] > '9')
+        return false;
+    errno = 0;
+    value = strtoul(word, &end, strncmp(word, "0x", 2) == 0 ? 16 : 10);
+    if (errno != 0 || *end != '\0' || value > VD_XPERM_NUMBER_MAX)
+        return false;
+    *ret = (uint32_t)value;
+    return true;
+}
+
+/* xperm SCON TCON CLASS ioctl|nlmsg NUMBER */
+static enum vd_policy_answer answer_xperm(const struct vd_policydb *db,
+                                          const struct vd_context *cons, uint32_t class,
+                                          char *const *more, FILE *out)
+{
+    struct vd_xperm_question q = {.class = class};
+    struct vd_decision d;
+
+    q.kind = strcmp(more[0], "ioctl") == 0   ? VD_XPERM_IOCTL
+             : strcmp(more[0], "nlmsg") == 0 ? VD_XPERM_NLMSG
+                                             : 0;
+    if (q.kind == 0 || !number_of(more[1], &q.number))
+        return unknown(out, "argument");
+    if (vd_policydb_find_perm(db, class, more[0], strlen(more[0]), &q.perms) != VD_OK)
+        return unknown(out, "class");
+    (void)!vd_mac_decide_xperm(db, &cons[0], &cons[1], &q, &d);
+    fprintf(out, "xperm allowed=%d auditallow=%d dontaudit=%d\n", (d.allowed & q.perms) != 0,
+            (d.auditallow & q.perms) != 0, (d.auditdeny & q.perms) == 0);
+    return (d.allowed & q.perms) != 0 ? VD_POLICY_ANSWER_YES : VD_POLICY_ANSWER_NO;
 }
 
 /* valid CON, and permissive CON: whether what its type may not do is only recorded. */
@@ -177,7 +216,7 @@ enum vd_policy_answer vd_policy_query_words(const struct vd_policydb *db, char *
         return vd_policy_query_label(db, words + 1, count - 1, out, diag);
     if (verb == NULL) {
         vd_diagf_hint(diag, "SCON TCON CLASS, or av, transition, create, change, member, valid, "
-                            "permissive, validatetrans or label and what it takes");
+                            "permissive, validatetrans, xperm or label and what it takes");
         (void)!vd_diagf(diag, VD_E_USAGE, "not a query");
         return unknown(out, "verb");
     }
@@ -197,6 +236,9 @@ enum vd_policy_answer vd_policy_query_words(const struct vd_policydb *db, char *
             making.named = vd_mac_named_type(db, cons[0].type, cons[1].type, class, &name);
         return answer_transition(db, verb, cons, &making, out);
     }
+    if (verb->more == 2)
+        return count == first + 5 ? answer_xperm(db, cons, class, words + first + 3, out)
+                                  : unknown(out, "verb");
     if (verb->contexts == 2)
         return answer_av(db, cons, class, out);
     yes = vd_mac_validatetrans(db, &cons[0], &cons[1], &cons[2], class);
