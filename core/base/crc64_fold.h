@@ -54,6 +54,71 @@ vd_crc64_fold_pclmul(uint64_t crc, const uint8_t *p, size_t size, uint8_t ret[VD
     return size - left;
 }
 
+/* The same with registers of 32 bytes: 128 bytes a step. */
+typedef long long vd_clmul_wide __attribute__((vector_size(32)));
+
+#define VD_CLMUL_FOLD_WIDE(value, by)                                     \
+    ((vd_clmul_wide)__builtin_ia32_vpclmulqdq_v4di((value), (by), 0x00) ^ \
+     (vd_clmul_wide)__builtin_ia32_vpclmulqdq_v4di((value), (by), 0x11))
+
+__attribute__((target("pclmul,avx2,vpclmulqdq"))) static inline vd_clmul_wide
+vd_clmul_load_wide(const uint8_t *p)
+{
+    vd_clmul_wide wide;
+
+    __builtin_memcpy(&wide, p, sizeof(wide));
+    return wide;
+}
+
+__attribute__((target("pclmul,avx2,vpclmulqdq"))) static inline size_t
+vd_crc64_fold_wide(uint64_t crc, const uint8_t *p, size_t size, uint8_t ret[VD_CRC64_FOLDED])
+{
+    const vd_clmul_wide by_1024 = {(long long)0x8757d71d4fcc1000, (long long)0xd7d86b2af73de740,
+                                   (long long)0x8757d71d4fcc1000, (long long)0xd7d86b2af73de740};
+    const vd_clmul_lane by_128 = {(long long)0xe05dd497ca393ae4, (long long)0xdabe95afc7875f40};
+    vd_clmul_wide a = vd_clmul_load_wide(p), b = vd_clmul_load_wide(p + 32);
+    vd_clmul_wide c = vd_clmul_load_wide(p + 64), d = vd_clmul_load_wide(p + 96);
+    vd_clmul_lane lane[8];
+    size_t left = size - sizeof(lane);
+
+    a ^= (vd_clmul_wide){(long long)crc, 0, 0, 0};
+    for (p += sizeof(lane); left >= sizeof(lane); left -= sizeof(lane), p += sizeof(lane)) {
+        a = VD_CLMUL_FOLD_WIDE(a, by_1024) ^ vd_clmul_load_wide(p);
+        b = VD_CLMUL_FOLD_WIDE(b, by_1024) ^ vd_clmul_load_wide(p + 32);
+        c = VD_CLMUL_FOLD_WIDE(c, by_1024) ^ vd_clmul_load_wide(p + 64);
+        d = VD_CLMUL_FOLD_WIDE(d, by_1024) ^ vd_clmul_load_wide(p + 96);
+    }
+    __builtin_memcpy(&lane[0], &a, sizeof(a));
+    __builtin_memcpy(&lane[2], &b, sizeof(b));
+    __builtin_memcpy(&lane[4], &c, sizeof(c));
+    __builtin_memcpy(&lane[6], &d, sizeof(d));
+    for (uint32_t i = 1; i < 8; i++)
+        lane[0] = VD_CLMUL_FOLD(lane[0], by_128) ^ lane[i];
+    for (; left >= 16; left -= 16, p += 16)
+        lane[0] = VD_CLMUL_FOLD(lane[0], by_128) ^ vd_clmul_load(p);
+    __builtin_memcpy(ret, &lane[0], VD_CRC64_FOLDED);
+    return size - left;
+}
+
+VD_INLINE uint32_t vd_cpuid_ecx(uint32_t leaf)
+{
+    uint32_t eax = leaf, ebx, ecx = 0, edx;
+
+    __asm__("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+    return ecx;
+}
+
+/* The processor can, and whoever switches tasks keeps the upper halves. */
+VD_INLINE bool vd_can_fold_wide(uint32_t ecx)
+{
+    uint32_t eax, edx;
+
+    if ((ecx >> 27 & 3) != 3) /* OSXSAVE, AVX */
+        return false;
+    __asm__("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
+    return (eax & 6) == 6 && (vd_cpuid_ecx(7) >> 10 & 1) != 0; /* VPCLMULQDQ */
+}
+
 /*
  * Folds `size` (at least VD_CRC64_FOLD_MIN) bytes behind the state `crc`, which is not inverted,
  * to the bytes in `ret`, which take their place behind the state 0. Returns how many were
@@ -62,12 +127,12 @@ vd_crc64_fold_pclmul(uint64_t crc, const uint8_t *p, size_t size, uint8_t ret[VD
 VD_INLINE size_t vd_crc64_fold(uint64_t crc, const uint8_t *p, size_t size,
                                uint8_t ret[VD_CRC64_FOLDED])
 {
-    uint32_t eax = 1, ebx, ecx = 0, edx;
+    uint32_t ecx = vd_cpuid_ecx(1);
 
-    __asm__("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
     if ((ecx >> 1 & 1) == 0) /* PCLMULQDQ */
         return 0;
-    return vd_crc64_fold_pclmul(crc, p, size, ret);
+    return vd_can_fold_wide(ecx) ? vd_crc64_fold_wide(crc, p, size, ret)
+                                 : vd_crc64_fold_pclmul(crc, p, size, ret);
 }
 #else
 VD_INLINE size_t vd_crc64_fold(uint64_t crc, const uint8_t *p, size_t size,

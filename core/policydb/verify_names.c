@@ -23,14 +23,25 @@ static vd_status check_strings(const struct vd_pdb_check *c)
     return VD_OK;
 }
 
+/* True if none of eight bytes is zero (Mycroft's test). */
+static bool eight_bytes(const uint8_t *bytes)
+{
+    uint64_t x;
+
+    __builtin_memcpy(&x, bytes, sizeof(x));
+    return ((x - 0x0101010101010101u) & ~x & 0x8080808080808080u) == 0;
+}
+
 /* The last string has an end, so that the search for one stays inside. */
 static bool name_ok(const struct vd_pdb_check *c, uint32_t offset)
 {
     const uint8_t *bytes = vd_pdb_rows(c, VD_PDB_STRINGS);
-    uint32_t n = 0;
+    uint32_t count = vd_pdb_rows_count(c, VD_PDB_STRINGS), n = 0;
 
-    if (offset >= vd_pdb_rows_count(c, VD_PDB_STRINGS))
+    if (offset >= count)
         return false;
+    while (n <= VD_PDB_MAX_NAME - 8 && count - offset - n >= 8 && eight_bytes(bytes + offset + n))
+        n += 8;
     while (n <= VD_PDB_MAX_NAME && bytes[offset + n] != 0)
         n++;
     return n > 0 && n <= VD_PDB_MAX_NAME;

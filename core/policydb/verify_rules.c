@@ -178,12 +178,33 @@ static bool is_conditional(const struct vd_pdb_check *c, uint32_t slot)
     return false;
 }
 
+/* True if no slot of a bucket is used and nothing stands in it. */
+static bool is_blank(const struct vd_pdb_slot *slots)
+{
+    uint64_t any = 0;
+
+    for (uint32_t i = 0; i < VD_PDB_BUCKET_SLOTS; i++)
+        any |= slots[i].key | slots[i].value | slots[i].reserved;
+    return any == 0;
+}
+
+/* A type, for which it does not matter whether a condition gives it. */
+static bool gives_type(const struct vd_pdb_slot *slot)
+{
+    uint32_t kind = (uint32_t)(slot->key >> 56);
+
+    return slot->value != 0 &&
+           (kind == VD_TRANS_TYPE || kind == VD_TRANS_MEMBER || kind == VD_TRANS_CHANGE);
+}
+
 static vd_status check_bucket(const struct vd_pdb_check *c, uint32_t bucket)
 {
     const struct vd_pdb_slot *rows = vd_pdb_rows(c, VD_PDB_TRANSITIONS);
     uint32_t first = bucket * VD_PDB_BUCKET_SLOTS;
     bool ended = false;
 
+    if (is_blank(rows + first))
+        return VD_OK;
     for (uint32_t i = first; i < first + VD_PDB_BUCKET_SLOTS; i++) {
         if (rows[i].key == 0) {
             ended = true;
@@ -195,7 +216,7 @@ static vd_status check_bucket(const struct vd_pdb_check *c, uint32_t bucket)
         if (ended || vd_pdb_trans_bucket(rows[i].key, c->head->buckets) != bucket)
             return vd_pdb_bad(c, VD_PDB_TRANSITIONS, i, VD_E_RANGE,
                               "a slot where its key would not be found");
-        if (!slot_ok(c, &rows[i], is_conditional(c, i)))
+        if (!slot_ok(c, &rows[i], !gives_type(&rows[i]) && is_conditional(c, i)))
             return vd_pdb_bad(c, VD_PDB_TRANSITIONS, i, VD_E_RANGE,
                               "the rule's numbers are none of the policy's");
         for (uint32_t j = first; j < i; j++) {
