@@ -46,13 +46,14 @@ class Condition:
                 "==": lambda v: a(v) == b(v)}.get(word, lambda v: a(v) != b(v))
 
 
-def settings(text, branch, names):
+def settings(text, branch, names, exact=False):
     """The settings of the booleans `names` under which a branch is in force. setools prints
-    longer expressions without the parentheses they need: of these only who is in them."""
+    longer expressions without the parentheses they need: of these only who is in them, unless
+    `exact` says that the text is ours."""
     if text is None:
         return "always"
     used = frozenset(re.findall(r"\w+", text))
-    if len(used) > 1:
+    if len(used) > 1 and not exact:
         return used
     run = Condition(text).run
     return tuple(run(dict(zip(names, values))) == (branch == "True")
@@ -93,14 +94,14 @@ SET = r"(~?\{[^}]*\}|[^\s:;]+)"
 RULE = re.compile(rf"^(\w+) {SET} {SET}(?::(\w+) ([^;]*))?;(.*)$")
 
 
-def parse(line, types, bools, only=(None, None)):
+def parse(line, types, bools, only=(None, None), exact=False):
     """The triples (kind, source, target, class, what, condition) of one printed rule, those
-    alone whose source and target are in the sets `only` (None: any)."""
+    alone whose source and target are in the sets `only` (None: any). `exact`: see settings."""
     match = RULE.match(line)
     assert match, line
     kind, source, target, tclass, rest, tail = match.groups()
     condition = re.search(r"\[ (.*) \]:(True|False)", tail)
-    when = settings(*(condition.groups() if condition else (None, None)), bools)
+    when = settings(*(condition.groups() if condition else (None, None)), bools, exact)
     role = (tclass is None and kind == "allow") or kind == "role_transition"
     sources = set(words(source)) if role else expand(types, source)
     names = words(target)

@@ -7,6 +7,7 @@
 
 #include "tools/veridian/policy/check.h"
 #include "tools/veridian/policy/compile.h"
+#include "tools/veridian/policy/diff.h"
 #include "tools/veridian/policy/explain.h"
 #include "tools/veridian/policy/load.h"
 #include "tools/veridian/policy/open.h"
@@ -105,6 +106,7 @@ static const struct vd_cli_command *const verbs[] = {
     /* One a line: each verb's row comes and goes alone. */
     &vd_policy_compile_command,  //
     &query_command,              //
+    &vd_policy_diff_command,     //
     &vd_policy_check_command,    //
     &vd_policy_explain_command,  //
     &vd_policy_search_command,   //
