@@ -111,6 +111,24 @@ void vd_sp_release(struct vd_sp_arena *arena, void *data, size_t size)
     (void)munmap(chunk, chunk->size);
 }
 
+void vd_sp_drain(void *dst, void *data, size_t used, size_t size)
+{
+    uint8_t *from = data, *to = dst;
+
+    while (size > LARGE && used > CHUNK_SIZE) {
+        /* The head of the chunk lies in the page before the first whole one. */
+        uintptr_t first = ((uintptr_t)from + PAGE - 1) & ~(PAGE - 1);
+        uintptr_t end = ((uintptr_t)from + CHUNK_SIZE) & ~(PAGE - 1);
+
+        memcpy(to, from, CHUNK_SIZE);
+        (void)madvise((void *)first, end - first, MADV_DONTNEED);
+        from += CHUNK_SIZE;
+        to += CHUNK_SIZE;
+        used -= CHUNK_SIZE;
+    }
+    memcpy(to, from, used);
+}
+
 void *vd_sp_alloc(struct vd_sp_arena *arena, size_t size)
 {
     void *ret;

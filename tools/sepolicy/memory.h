@@ -46,6 +46,12 @@ _Noreturn void vd_sp_escape(struct vd_sp_arena *arena, vd_status status);
  */
 void vd_sp_release(struct vd_sp_arena *arena, void *data, size_t size);
 
+/*
+ * Copies `used` bytes of an allocation of `size` bytes to `dst`. A large one's pages are given
+ * back while they are read; its content is zero afterwards, and it must still be released.
+ */
+void vd_sp_drain(void *dst, void *data, size_t used, size_t size);
+
 /* A growing array. Elements move when it grows: keep indexes, not pointers. */
 #define VD_SP_VEC(type)       \
     struct {                  \

@@ -76,19 +76,24 @@ static void list_parts(const struct vd_sp_image *image, struct part *parts)
     parts[VD_PDB_XPERMS] = POOL_PART(image->xperms, (uint32_t)sizeof(struct vd_pdb_xperm));
 }
 
-/* Type enforcement is most of a policy and is not needed any more once it has been copied. */
-static void release_part(struct vd_sp_image *image, uint32_t section)
+/* Copies a section; the tables of type enforcement, most of a policy, are given back meanwhile. */
+static void take_part(struct vd_sp_image *image, uint32_t section, const struct part *part,
+                      uint8_t *dst)
 {
-    const struct vd_sp_checked *c = image->c;
+    size_t size = (size_t)part->rows * part->row_size;
+    struct vd_sp_pool *pool = section == VD_PDB_TE_ROWS     ? &image->rows
+                              : section == VD_PDB_TE_BLOCKS ? &image->blocks
+                                                            : NULL;
 
-    if (section == VD_PDB_TE_ROOT) {
-        vd_sp_release(&c->sp->arena, image->te_root,
-                      (size_t)c->type_count * c->classes.count * sizeof(*image->te_root));
+    if (pool != NULL) {
+        vd_sp_drain(dst, pool->data, size, (size_t)pool->room * pool->unit);
+        vd_sp_pool_release(pool);
+    } else if (section == VD_PDB_TE_ROOT) {
+        vd_sp_drain(dst, image->te_root, size, size);
+        vd_sp_release(&image->c->sp->arena, image->te_root, size);
         image->te_root = NULL;
-    } else if (section == VD_PDB_TE_ROWS) {
-        vd_sp_pool_release(&image->rows);
-    } else if (section == VD_PDB_TE_BLOCKS) {
-        vd_sp_pool_release(&image->blocks);
+    } else if (size > 0) {
+        memcpy(dst, part->data, size);
     }
 }
 
@@ -139,11 +144,8 @@ vd_status vd_sp_blob(struct vd_sp_image *image, uint8_t **ret, size_t *ret_size)
     blob = calloc(1, end);
     if (blob == NULL)
         return VD_E_NO_MEMORY;
-    for (uint32_t i = 0; i < VD_PDB_SECTION_COUNT; i++) {
-        if (head.sections[i].size > 0)
-            memcpy(blob + head.sections[i].offset, parts[i].data, head.sections[i].size);
-        release_part(image, i);
-    }
+    for (uint32_t i = 0; i < VD_PDB_SECTION_COUNT; i++)
+        take_part(image, i, &parts[i], blob + head.sections[i].offset);
     memcpy(blob, &head, sizeof(head));
     head.checksum = vd_crc64(0, blob, end);
     memcpy(blob, &head, sizeof(head));

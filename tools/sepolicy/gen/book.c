@@ -131,11 +131,15 @@ vd_status vd_sp_book_append(struct vd_sp_image *image, uint8_t **blob, size_t *s
         return VD_E_NO_MEMORY;
     *blob = whole;
     start = whole + *size;
-    memset(start, 0, head.total_size);
-    for (uint32_t i = 0; i < VD_BOOK_SECTIONS; i++) {
+    memset(start, 0, head.sections[VD_BOOK_RULES].offset);
+    memset(start + head.total_size - VD_PDB_ALIGN, 0, VD_PDB_ALIGN); /* padding */
+    for (uint32_t i = 0; i < VD_BOOK_RULES; i++) {
         if (head.sections[i].size > 0)
             memcpy(start + head.sections[i].offset, parts[i].data, head.sections[i].size);
     }
+    vd_sp_drain(start + head.sections[VD_BOOK_RULES].offset, book.rules.data,
+                head.sections[VD_BOOK_RULES].size,
+                (size_t)book.rules.room * sizeof(*book.rules.data));
     memcpy(start, &head, sizeof(head));
     head.checksum = vd_crc64(0, start, head.total_size);
     memcpy(start, &head, sizeof(head));

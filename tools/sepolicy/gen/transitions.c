@@ -40,6 +40,8 @@ static void grow(struct builder *b)
 {
     uint32_t slots = b->table == NULL ? 1024 : (b->mask + 1) * 2;
 
+    if (b->table != NULL)
+        vd_sp_release(&b->image->c->sp->arena, b->table, ((size_t)b->mask + 1) * sizeof(*b->table));
     b->table = vd_sp_alloc_array(&b->image->c->sp->arena, slots, sizeof(*b->table));
     b->mask = slots - 1;
     for (uint32_t i = 0; i < b->list.count; i++)
@@ -337,6 +339,7 @@ void vd_sp_gen_transitions(struct vd_sp_image *image)
             break;
         if (buckets == MAX_BUCKETS)
             vd_sp_escape(&sp->arena, VD_E_LIMIT);
+        vd_sp_release(&sp->arena, slots, (size_t)buckets * VD_PDB_BUCKET_SLOTS * sizeof(*slots));
         buckets *= 2;
     }
     image->buckets = buckets;
@@ -344,4 +347,9 @@ void vd_sp_gen_transitions(struct vd_sp_image *image)
     image->slots.count = buckets * VD_PDB_BUCKET_SLOTS;
     if (b.parts.count > 0 && sp->messages.errors == 0)
         write_conditional(&b);
+    if (b.table != NULL)
+        vd_sp_release(&sp->arena, b.table, ((size_t)b.mask + 1) * sizeof(*b.table));
+    VD_SP_VEC_RELEASE(&sp->arena, &b.list);
+    VD_SP_VEC_RELEASE(&sp->arena, &b.conditional);
+    VD_SP_VEC_RELEASE(&sp->arena, &b.parts);
 }
