@@ -10,7 +10,7 @@
 
 #include "services/security/server.h"
 
-#define VD_SECD_TURN   16u /* requests of one client before the next one's turn */
+#define VD_SECD_TURN   4u /* requests of one client before the next one's turn */
 #define VD_SECD_EVENTS 64
 
 #endif

@@ -236,7 +236,7 @@ VD_TEST(a_server_with_another_policy_is_believed_at_once)
 
 VD_TEST(a_hanging_server_allows_nothing_new)
 {
-    struct vd_secclient_options options = {.socket = securityd.socket, .timeout_ms = 50};
+    struct vd_secclient_options options = {.socket = securityd.socket, .timeout_ms = 1000};
     struct vd_secclient *second;
     uint64_t begin;
     uint32_t id;
@@ -248,7 +248,7 @@ VD_TEST(a_hanging_server_allows_nothing_new)
     VD_EXPECT(kill(securityd.pid, SIGSTOP) == 0);
     begin = vd_sys_monotonic_ns();
     VD_EXPECT_EQ(vd_secclient_subject(second, USER, &id, NULL), VD_E_TIMEOUT);
-    VD_EXPECT(vd_sys_monotonic_ns() - begin < 5'000'000'000u);
+    VD_EXPECT(vd_sys_monotonic_ns() - begin < 30'000'000'000u);
     VD_EXPECT(kill(securityd.pid, SIGCONT) == 0);
     VD_EXPECT_EQ(vd_secclient_subject(second, USER, &id, NULL), VD_OK);
     vd_secclient_free(second);

@@ -276,14 +276,14 @@ static void audit_log(const struct place *at, struct vd_fact *fact)
         answer(fact, VD_FACT_NO, "there is no %s", at->log_dir);
 }
 
-/* Asked for half a second: a server that does not answer is no server. */
+/* Asked for two seconds: a server that does not answer is no server. */
 static void security_server(const struct place *at, struct vd_fact *fact)
 {
     uint64_t counts[VD_SEC_STATUS_COUNT];
     char path[PATH_MAX];
 
     path_below(at, path, "%s", VD_SEC_SOCKET);
-    switch (vd_secadmin_status(path, 500, counts, NULL)) {
+    switch (vd_secadmin_status(path, 2000, counts, NULL)) {
     case VD_OK:
         break;
     case VD_E_MISSING:
