@@ -46,7 +46,8 @@
     X(COMMIT, "commit", "load_policy", 1)              \
     X(CONFIRM, "confirm", "load_policy", 1)            \
     X(ROLLBACK, "rollback", "load_policy", 1)          \
-    X(SET_BOOLS, "set-booleans", "setbool", 1)
+    X(SET_BOOLS, "set-booleans", "setbool", 1)         \
+    X(CHECK_NUMBER, "check-number", "compute_av", 0)
 
 enum vd_sec_verb {
     VD_SEC_VERB_NONE,
@@ -59,6 +60,12 @@ enum vd_sec_verb {
 enum vd_sec_kind {
     VD_SEC_SUBJECT = 1,
     VD_SEC_OBJECT = 2,
+};
+
+/* What a number of VD_SEC_CHECK_NUMBER is one of: extended permissions. */
+enum vd_sec_number {
+    VD_SEC_NUMBER_IOCTL = 1, /* ioctl commands, under the permission asked for */
+    VD_SEC_NUMBER_NLMSG = 2, /* netlink messages */
 };
 
 /* Which rules make a new context. */

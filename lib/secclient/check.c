@@ -83,34 +83,55 @@ static void remember(struct vd_secclient *client, const struct vd_secclient_ques
                       vd_avc_sequence(&client->avc), &decision, NULL);
 }
 
-static vd_status ask(struct vd_secclient *client, const struct vd_secclient_question *q,
-                     struct vd_secclient_answer *ret, struct vd_diag *diag)
+/* A question, with or without a number. */
+struct asked {
+    const struct vd_secclient_question *question;
+    const struct vd_secclient_number *number; /* NULL: none */
+};
+
+static vd_status write_question(struct vd_secclient *client, const struct asked *asked,
+                                struct vd_writer *w, struct vd_diag *diag)
 {
-    struct vd_secclient_answer answer = {};
+    const struct vd_secclient_question *q = asked->question;
     uint32_t subject, object, class;
-    uint8_t bytes[16];
-    uint64_t stamp;
-    struct vd_writer w;
-    struct vd_reader r;
 
     VD_TRY(vd_secclient_number(client, VD_SEC_SUBJECT, q->subject, &subject, diag));
     VD_TRY(vd_secclient_number(client, 0, q->object, &object, diag));
     VD_TRY(vd_secclient_number(client, VD_SECCLIENT_CLASS, q->class, &class, diag));
+    vd_write_le32(w, subject);
+    vd_write_le32(w, object);
+    vd_write_le32(w, class);
+    vd_write_le32(w, q->requested);
+    if (asked->number != NULL) {
+        vd_write_u8(w, (uint8_t)asked->number->kind);
+        vd_write_le16(w, asked->number->number);
+    }
+    return VD_OK;
+}
+
+static vd_status ask(struct vd_secclient *client, const struct asked *asked,
+                     struct vd_secclient_answer *ret, struct vd_diag *diag)
+{
+    uint32_t verb = asked->number != NULL ? VD_SEC_CHECK_NUMBER : VD_SEC_CHECK;
+    struct vd_secclient_answer answer = {};
+    uint8_t bytes[24];
+    uint64_t stamp;
+    struct vd_writer w;
+    struct vd_reader r;
+
     vd_writer_init(&w, bytes, sizeof(bytes));
-    vd_write_le32(&w, subject);
-    vd_write_le32(&w, object);
-    vd_write_le32(&w, class);
-    vd_write_le32(&w, q->requested);
-    VD_TRY(vd_secclient_call(client, VD_SEC_CHECK, &w, &r, diag));
+    VD_TRY(write_question(client, asked, &w, diag));
+    VD_TRY(vd_secclient_call(client, verb, &w, &r, diag));
     if (read_answer(&r, &stamp, &answer) != VD_OK)
         return vd_diag_fail(diag, VD_E_INVALID, "the server's answer has another form");
-    remember(client, q, stamp, &answer);
+    /* Of one number's answer nothing follows for the next. */
+    if (asked->number == NULL)
+        remember(client, asked->question, stamp, &answer);
     *ret = answer;
     return VD_OK;
 }
 
-vd_status vd_secclient_ask(struct vd_secclient *client,
-                           const struct vd_secclient_question *question,
+static vd_status ask_twice(struct vd_secclient *client, const struct asked *asked,
                            struct vd_secclient_answer *ret, struct vd_diag *diag)
 {
     struct vd_diag mine = {};
@@ -121,10 +142,25 @@ vd_status vd_secclient_ask(struct vd_secclient *client,
         mine = (struct vd_diag){};
         status = vd_secclient_begin(client, &mine);
         if (status == VD_OK)
-            status = ask(client, question, ret, &mine);
+            status = ask(client, asked, ret, &mine);
         vd_secclient_end(client);
     }
     if (status != VD_OK && diag != NULL && diag->status == VD_OK)
         *diag = mine;
     return status;
+}
+
+vd_status vd_secclient_ask(struct vd_secclient *client,
+                           const struct vd_secclient_question *question,
+                           struct vd_secclient_answer *ret, struct vd_diag *diag)
+{
+    return ask_twice(client, &(struct asked){.question = question}, ret, diag);
+}
+
+vd_status vd_secclient_ask_number(struct vd_secclient *client,
+                                  const struct vd_secclient_question *question,
+                                  const struct vd_secclient_number *number,
+                                  struct vd_secclient_answer *ret, struct vd_diag *diag)
+{
+    return ask_twice(client, &(struct asked){question, number}, ret, diag);
 }

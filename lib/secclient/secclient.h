@@ -122,6 +122,21 @@ vd_status vd_secclient_ask(struct vd_secclient *client,
                            const struct vd_secclient_question *question,
                            struct vd_secclient_answer *ret, struct vd_diag *diag);
 
+/* One ioctl command or netlink message, up to 0xffff. */
+struct vd_secclient_number {
+    enum { VD_SECCLIENT_IOCTL = 1, VD_SECCLIENT_NLMSG = 2 } kind;
+    uint16_t number;
+};
+
+/*
+ * The same for one number, which rules of extended permissions may narrow:
+ * `question->requested` is the one permission of its kind. Always asked of the server.
+ */
+vd_status vd_secclient_ask_number(struct vd_secclient *client,
+                                  const struct vd_secclient_question *question,
+                                  const struct vd_secclient_number *number,
+                                  struct vd_secclient_answer *ret, struct vd_diag *diag);
+
 /* What a new context is made of. */
 struct vd_secclient_creation {
     enum vd_secclient_kind kind;

@@ -17,6 +17,8 @@
 #define NS_PER_MS 1'000'000u
 
 /* The rules that clients name are the engine's. */
+_Static_assert((int)VD_SEC_NUMBER_IOCTL == (int)VD_XPERM_IOCTL, "on the wire");
+_Static_assert((int)VD_SEC_NUMBER_NLMSG == (int)VD_XPERM_NLMSG, "on the wire");
 _Static_assert((int)VD_SEC_TRANSITION_TYPE == (int)VD_TRANS_TYPE, "on the wire");
 _Static_assert((int)VD_SEC_TRANSITION_MEMBER == (int)VD_TRANS_MEMBER, "on the wire");
 _Static_assert((int)VD_SEC_TRANSITION_CHANGE == (int)VD_TRANS_CHANGE, "on the wire");
@@ -212,17 +214,12 @@ static vd_status add_class(struct call *c)
     return VD_OK;
 }
 
-static vd_status check(struct call *c)
+static vd_status answer_check(struct call *c, const struct vd_secd_question *q)
 {
-    struct vd_secd_question q;
     struct vd_secd_reply reply;
 
-    if (vd_read_le32(&c->r, &q.subject) != VD_OK || vd_read_le32(&c->r, &q.object) != VD_OK ||
-        vd_read_le32(&c->r, &q.class) != VD_OK || vd_read_le32(&c->r, &q.requested) != VD_OK ||
-        end(c) != VD_OK)
-        return malformed(c);
     VD_TRY(need_policy(c));
-    VD_TRY(vd_secd_check(c->s, c->client, &q, &reply, c->diag));
+    VD_TRY(vd_secd_check(c->s, c->client, q, &reply, c->diag));
     vd_write_le64(&c->w, c->s->stamp);
     vd_write_le32(&c->w, c->s->state.sequence);
     vd_write_le32(&c->w, vd_verdict_allows(reply.verdict));
@@ -236,6 +233,39 @@ static vd_status check(struct call *c)
     vd_write_le32(&c->w, reply.decision.without_role);
     vd_write_le32(&c->w, reply.decision.without_bounds);
     return VD_OK;
+}
+
+static vd_status read_question(struct call *c, struct vd_secd_question *q)
+{
+    if (vd_read_le32(&c->r, &q->subject) != VD_OK || vd_read_le32(&c->r, &q->object) != VD_OK ||
+        vd_read_le32(&c->r, &q->class) != VD_OK || vd_read_le32(&c->r, &q->requested) != VD_OK)
+        return malformed(c);
+    return VD_OK;
+}
+
+static vd_status check(struct call *c)
+{
+    struct vd_secd_question q = {};
+
+    VD_TRY(read_question(c, &q));
+    VD_TRY(end(c));
+    return answer_check(c, &q);
+}
+
+static vd_status check_number(struct call *c)
+{
+    struct vd_secd_question q = {};
+    uint16_t number;
+    uint8_t kind;
+
+    VD_TRY(read_question(c, &q));
+    if (vd_read_u8(&c->r, &kind) != VD_OK || kind < VD_XPERM_IOCTL || kind > VD_XPERM_NLMSG ||
+        vd_read_le16(&c->r, &number) != VD_OK)
+        return malformed(c);
+    VD_TRY(end(c));
+    q.kind = kind;
+    q.number = number;
+    return answer_check(c, &q);
 }
 
 /* The valid context of a subject or object. */
@@ -513,6 +543,7 @@ static const struct {
     [VD_SEC_CONFIRM] = {confirm_or_rollback, true},
     [VD_SEC_ROLLBACK] = {confirm_or_rollback, true},
     [VD_SEC_SET_BOOLS] = {set_bools, true},
+    [VD_SEC_CHECK_NUMBER] = {check_number, false},
 };
 
 vd_status vd_secd_answer(struct vd_secd *s, struct vd_secd_client *client,

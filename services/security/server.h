@@ -96,6 +96,8 @@ struct vd_secd_question {
     uint32_t object;
     uint32_t class;
     uint32_t requested;
+    uint32_t kind;   /* enum vd_sec_number; 0: no number, else `requested` is one permission */
+    uint32_t number; /* up to VD_XPERM_NUMBER_MAX */
 };
 
 /* The decision in the client's bits (check.c), recorded where the policy says so. */

@@ -28,7 +28,7 @@ const char *securityd_policy(const char *more)
                         "sid kernel\nsid security\nsid unlabeled\n"
                         "class security { compute_av compute_create check_context load_policy "
                         "setbool }\n"
-                        "class file { read write open }\n"
+                        "class file { read write open ioctl }\n"
                         "class process { transition }\n"
                         "type admin_t; type user_t; type secret_t; type public_t; "
                         "type security_t;\n"

@@ -54,7 +54,7 @@ int securityd_as_user(uid_t uid, int (*body)(void));
 
 /*
  * A policy whose parts a case may vary: `more` follows the declarations. Class
- * file { read write open }, types admin_t (in role system_r of system_u), user_t
+ * file { read write open ioctl }, types admin_t (in role system_r of system_u), user_t
  * (user_r of user_u), secret_t, public_t, security_t; booleans leak (false) and
  * other (true). Class security is there, with nobody allowed anything.
  */
