@@ -8,6 +8,7 @@
 
 #include "core/mac/decide.h"
 #include "core/mac/transition.h"
+#include "core/mac/xperm.h"
 #include "core/policydb/conditional.h"
 #include "core/policydb/labels.h"
 #include "fuzz/fuzz.h"
@@ -32,6 +33,52 @@ static inline void ask_names(const struct vd_policydb *db)
     (void)!vd_policydb_initial(db, "kernel", &initial);
 }
 
+/* A new file's name, one of the policy's and one that it hardly has. */
+static inline void ask_named(const struct vd_policydb *db, const struct vd_context *s,
+                             const struct vd_context *t, uint32_t class)
+{
+    const struct vd_pdb_header *head = vd_policydb_header(db);
+    struct vd_making making = {.class = class, .kind = VD_TRANS_TYPE, .creators = VD_MAKING_KERNEL};
+    uint32_t slots = head->sections[VD_PDB_NAMED].count;
+    struct vd_context made;
+
+    for (uint32_t i = 0; i < 8; i++) {
+        const struct vd_pdb_named *slot =
+            slots == 0 ? NULL
+                       : vd_pdb_row(db, VD_PDB_NAMED, (i * 7 + class) % slots, sizeof(*slot));
+        const char *text = slot == NULL ? NULL : vd_pdb_row(db, VD_PDB_FILE_NAMES, slot->name, 1);
+        struct vd_file_name name = {.text = text == NULL ? "x" : text};
+
+        name.len = text == NULL ? 1 : strlen(text);
+        making.named = vd_mac_named_type(db, s->type, t->type, class, &name);
+        VD_FUZZ_ASSERT(making.named < head->types);
+        if (slot != NULL && slot->name != 0)
+            (void)vd_mac_named_type(db, s->type, slot->target, slot->class, &name);
+        if (vd_mac_create(db, s, t, &making, &made) == VD_OK)
+            VD_FUZZ_ASSERT(vd_mac_context_valid(db, &made));
+    }
+}
+
+/* Extended permissions only ever take away. */
+static inline void ask_xperms(const struct vd_policydb *db, const struct vd_context *s,
+                              const struct vd_context *t, uint32_t class)
+{
+    struct vd_decision all, one;
+
+    vd_mac_decide(db, s, t, class, &all);
+    for (uint32_t i = 0; i < 16; i++) {
+        struct vd_xperm_question q = {.class = class,
+                                      .perms = 1u << (i % 3),
+                                      .kind = i % 2 == 0 ? VD_XPERM_IOCTL : VD_XPERM_NLMSG,
+                                      .number = i * 0x1235 + class};
+
+        VD_FUZZ_ASSERT((vd_mac_decide_xperm(db, s, t, &q, &one) == VD_OK) ==
+                       (q.number <= VD_XPERM_NUMBER_MAX));
+        VD_FUZZ_ASSERT((one.allowed & ~all.allowed) == 0);
+        VD_FUZZ_ASSERT(((one.allowed ^ all.allowed) & ~q.perms) == 0);
+    }
+}
+
 static inline void ask_pair(const struct vd_policydb *db, const struct vd_context *s,
                             const struct vd_context *t, uint32_t class)
 {
@@ -46,6 +93,8 @@ static inline void ask_pair(const struct vd_policydb *db, const struct vd_contex
     VD_FUZZ_ASSERT((d.allowed & (d.without_te | d.without_constraint | d.without_role |
                                  d.without_bounds)) == 0);
     (void)!vd_mac_validatetrans(db, s, t, s, class);
+    ask_named(db, s, t, class);
+    ask_xperms(db, s, t, class);
     for (uint32_t kind = 0; kind < 7; kind++) {
         if (vd_mac_transition(db, s, t, class, kind, &made) != VD_OK)
             continue;
