@@ -20,10 +20,10 @@ import random_te  # noqa: E402
 import tap  # noqa: E402
 
 POLICY = """class file class process sid kernel
-class file { read write open }
+class file { read write open ioctl }
 class process { transition fork }
 attribute domain; attribute exempt; attribute reader;
-type a_t, domain; type b_t, domain; type c_t; type d_t; type child_t, domain;
+type a_t, domain; type b_t, domain; type c_t; type d_t; type e_t; type child_t, domain;
 typebounds b_t child_t;
 bool x false; bool y true;
 allow a_t c_t:file { read open };
@@ -43,6 +43,9 @@ role sys_r; role sys_r types { a_t b_t d_t child_t };
 role new_r; role new_r types b_t;
 user sys_u roles { sys_r new_r };
 sid kernel sys_u:sys_r:a_t
+allow domain e_t:file ioctl; allowxperm a_t e_t:file ioctl { 0x10-0x20 0x5401 };
+if (x) { allowxperm a_t e_t:file ioctl 0x42; }
+neverallowxperm a_t { e_t d_t }:file ioctl 0x777;
 """.replace("neverallow domain c_t:file write;", "neverallow { domain -child_t } c_t:file write;")
 
 # Source type, target (type, or role:type), class, permissions; code; parts of the text.
@@ -73,7 +76,17 @@ TABLE = [
      ["  B no rule allows the bounding types b_t c_t:file write", "p.te:15: allow child_t"]),
     ("a_t", "c_t", "file", "read,open", 1, ["denied: ", "file open\n", "  allowed are read\n"]),
     ("a_t", "c_t", "window", "move", 1, ['denied: the policy has no class "window"; handle_unknown is deny']),
-    ("a_t", "c_t", "file", "ioctl", 1, ['class file has no permission "ioctl"; handle_unknown is deny']),
+    ("a_t", "c_t", "file", "lock", 1, ['class file has no permission "lock"; handle_unknown is deny']),
+    ("a_t", "e_t", "file", "ioctl --number 0x5401", 0,
+     ["  number 0x5401\n", "p.te:25: allowxperm a_t e_t:file ioctl { 0x0010-0x0020 0x5401 };"]),
+    ("a_t", "e_t", "file", "ioctl --number 66", 1,
+     ["  X its number 0x42 is not among those", "boolean x=1 ", "allowxperm a_t e_t:file ioctl 0x42; (opens 1)"]),
+    ("a_t", "e_t", "file", "ioctl --number 66 --bool x=1", 0, ["p.te:26: allowxperm"]),
+    ("a_t", "e_t", "file", "ioctl --number 0x777 --refused", 1,
+     ["refused: p.te:27: neverallowxperm a_t { e_t d_t }:file ioctl"]),
+    ("a_t", "d_t", "file", "ioctl --number 1 --refused", 1,
+     ["1. allow a_t d_t:file ioctl; allowxperm a_t d_t:file ioctl 0x1; (opens 1)\n   2. allow a_t d_t:file ioctl; ",
+      "refused: p.te:27: neverallowxperm"]),
 ]
 
 TAP = tap.Tap()
@@ -137,6 +150,9 @@ def wrong():
             (("missing", *good), "missing: error: cannot open"), (("p.te", *good), "p.te: error at byte"),
             (("stripped.vpol", *good), "--strip"), ((policy, *good, "--bool", "z=1"), "no boolean"),
             ((policy, *good[:3], ","), "expected a permission"),
+            ((policy, *good, "--number", "1"), "--number goes with the permission ioctl or nlmsg"),
+            ((policy, *good[:3], "ioctl", "--number", "65536"), "expected a number up to 0xffff"),
+            ((policy, *good[:3], "ioctl", "--number", "1x"), "expected a number up to 0xffff"),
             ((policy, *good[:3], "read," * 33), "more than 32 permissions"),
             ((policy, "sys_u:sys_r:none_t", *good[1:]), 'the policy has no type "none_t"'),
             ((policy, good[0], "x", *good[2:]), "the target's context x"),
@@ -148,13 +164,18 @@ def wrong():
                   done.stdout == "", done)
 
 
-def allowed(policy, question, bools=()):
-    """The permissions that the engine allows, and the layers it names."""
+def allowed(policy, question, bools=(), number=None):
+    """The permissions that the engine allows, and the layers it names; or for one ioctl command."""
     options = [word for name, value in bools for word in ("--bool", f"{name}={value}")]
     done = veridian("query", *options, policy, *question)
     match = re.match(r"av allowed=\{([^}]*)\}.* missing-by=(\w*)", done.stdout)
     assert match, done
-    return set(match[1].split(",")) - {""}, match[2]
+    have = set(match[1].split(",")) - {""}
+    if number:
+        done = veridian("query", *options, policy, "xperm", *question, "ioctl", number)
+        assert done.stdout.startswith("xperm allowed="), done
+        have = {"ioctl"} if done.stdout.startswith("xperm allowed=1") else set()
+    return have, match[2]
 
 
 def with_neverallows(made, text, rng):
@@ -175,7 +196,7 @@ class Claims:
     def __init__(self, seed, text, made, rng):
         self.text, self.made, self.rng = text, made, rng
         self.policy = build(text, "r")
-        self.count = dict.fromkeys(["questions", "removed", "applied", "refused", "counted"], 0)
+        self.count = dict.fromkeys(["questions", "removed", "applied", "refused", "counted", "numbers", "X"], 0)
         self.bad = []
 
     def expect(self, good, *what):
@@ -188,14 +209,20 @@ class Claims:
             pair = [self.made.context(rng.choice([None, "object_r"])) for _ in "st"]
             name = rng.choice(list(random_te.CLASSES))
             perms = rng.sample(random_te.CLASSES[name], rng.randint(1, min(2, len(random_te.CLASSES[name]))))
-            if veridian("query", self.policy, *pair, name).stdout.startswith("av"):
-                return (*pair, name), perms
+            if not veridian("query", self.policy, *pair, name).stdout.startswith("av"):
+                continue
+            if "ioctl" in random_te.CLASSES[name] and rng.random() < 0.5:
+                number = rng.choice([0x100, 0x8900, 0x5400, 0xfe00]) + rng.randrange(256)
+                return (*pair, name), ["ioctl"], str(number)
+            return (*pair, name), perms, None
 
     def try_question(self):
-        question, perms = self.question()
-        done = veridian("explain", "--json", "--refused", self.policy, *question, *perms)
+        question, perms, number = self.question()
+        options = ["--number", number] if number else []
+        done = veridian("explain", "--json", "--refused", *options, self.policy, *question, *perms)
         answer = json.loads(done.stdout)
-        have, layers = allowed(self.policy, question)
+        have, layers = allowed(self.policy, question, (), number)
+        self.count["numbers"] += number is not None
         self.count["questions"] += 1
         self.expect(done.returncode == (0 if set(perms) <= have else 1), "code", done)
         self.expect(set(answer["denied"]) == set(perms) - have, "denied", answer, have)
@@ -204,11 +231,12 @@ class Claims:
             self.expect(named, "a denial without an obstacle", answer)
         else:
             self.expect(not named and not answer["changes"], "obstacles of what is allowed", answer)
-        self.expect(named - {"C"} <= set(layers) | {"B", "R"}, "layers", named, layers, question)
+        self.expect(named - {"C", "X"} <= set(layers) | {"B", "R"}, "layers", named, layers, question)
+        self.count["X"] += "X" in named
         for perm in perms:
             self.remove_rules(answer, question, perm)
         for change in self.some_changes(answer["changes"]):
-            self.apply(change, question, perms)
+            self.apply(change, question, perms, number)
 
     def some_changes(self, changes):
         """A few of each sort: the first, the last, refused ones."""
@@ -241,7 +269,7 @@ class Claims:
             rows[line - 1] = ""
         return "\n".join(rows)
 
-    def apply(self, change, question, perms):
+    def apply(self, change, question, perms, number):
         text = self.text + "\n".join(change["statements"]) + "\n"
         done = compile_to(text, "applied")
         if change["refused"]:
@@ -252,7 +280,7 @@ class Claims:
             return
         self.expect(done.returncode == 0, "does not compile:", change, done)
         if done.returncode == 0:
-            have, _ = allowed("applied.vpol", question, change["booleans"].items())
+            have, _ = allowed("applied.vpol", question, change["booleans"].items(), number)
             self.expect(set(perms) <= have, "does not help:", change, question, perms, have)
             self.count["applied"] += 1
             self.measure(change)
@@ -269,8 +297,9 @@ class Claims:
 
     def measure(self, change):
         if "constrain" in self.text or self.count["counted"] >= 6 or any(
-                ":" not in s and s.startswith("allow") for s in change["statements"]):
-            return # a role allow opens nothing between contexts of one role
+                "allowxperm" in s or ":" not in s and s.startswith("allow")
+                for s in change["statements"]):
+            return # between contexts of one role a role allow opens nothing; numbers are no cells
         if not hasattr(self, "before"):
             self.before = self.cells(self.policy, ())
         after = self.cells("applied.vpol", change["booleans"].items())

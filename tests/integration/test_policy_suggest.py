@@ -130,6 +130,20 @@ def texts():
     rows = json.loads(veridian("suggest", "--json", "--log", "log", policy).stdout)
     TAP.check("json: the neverallow and its place", rows["unknown"] == 2 and
               rows["groups"][0]["refused"]["place"] == "p.te:9", rows)
+    numbers = POLICY.replace("read write open", "read write open ioctl") + """
+allow domain d_t:file ioctl; allowxperm a_t d_t:file ioctl 0x10; neverallowxperm b_t c_t:file ioctl 0x77;
+"""
+    log = "\n".join(RECORD.format("ioctl", *row[:2], "file") + f" ioctlcmd={row[2]}" for row in [
+        (A, D, "0x11"), (A, D, "0x10"), (A, D, "0x12"), (B, D, "0x11"), (B, C, "0x1"), (B, C, "0x77")])
+    done = veridian("suggest", "--json", build(numbers, "n"), text=log)
+    got = json.loads(done.stdout)
+    TAP.check("ioctl commands are proposed one by one",
+              [g["outcome"] for g in got["groups"]] ==
+              ["statement", "allowed", "statement", "allowed", "statement", "forbidden"] and
+              got["statements"] == [f"allowxperm {rule};" for rule in (
+                  "a_t d_t:file ioctl 0x11", "a_t d_t:file ioctl 0x12", "b_t c_t:file ioctl 0x1")] +
+              ["allow b_t c_t:file ioctl;"] and
+              compile_to(numbers + "\n".join(got["statements"]), "more").returncode == 0, done)
     done = veridian("suggest", policy, text="nothing\n")
     TAP.check("an empty log", done.returncode == 0 and done.stdout == "# 0 denials, 0 different\n", done)
     compile_to(POLICY, "stripped", "--strip")
@@ -154,9 +168,12 @@ def with_neverallows(made, text, rng):
     return text + kept
 
 
-def random_denials(made, policy, rng):
-    """Questions and permissions that the policy denies, some twice."""
+def random_denials(made, text, policy, rng):
+    """Questions and permissions that the policy denies, some twice, some for a neverallow."""
     rows = []
+    for rule in re.findall(r"^neverallow (\S+) (\S+):(\S+) \{ (\S+)", text, re.M):
+        if set(rule[:2]) <= set(made.types):
+            rows.append((*(f"u0_u:object_r:{name}:s0" for name in rule[:2]), *rule[2:]))
     while len(rows) < 30:
         pair = [made.context(rng.choice([None, "object_r"])) for _ in "st"]
         name = rng.choice(list(random_te.CLASSES))
@@ -217,7 +234,7 @@ def random_logs():
             text = "\n".join(line for line in text.split("\n") if "constrain" not in line) + "\n"
         text = with_neverallows(made, text, rng)
         policy = build(text, "r")
-        rows = random_denials(made, policy, rng)
+        rows = random_denials(made, text, policy, rng)
         for options in ([], ["--rules-only"], ["--dontaudit"]):
             bad, counts = judge(text, policy, rows, options)
             for outcome, count in counts.items():

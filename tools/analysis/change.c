@@ -14,8 +14,10 @@ vd_status vd_inquiry_init(struct vd_inquiry *ret, const struct vd_policydb *db,
     q.rules = calloc(book->rule_count + 1u, sizeof(*q.rules));
     q.class_first = calloc(classes + 1u, sizeof(*q.class_first));
     q.constraints = calloc(book->rule_count + 1u, sizeof(*q.constraints));
+    q.xperms = calloc(book->rule_count + 1u, sizeof(*q.xperms));
     next = calloc(classes + 1u, sizeof(*next));
-    if (q.rules == NULL || q.class_first == NULL || q.constraints == NULL || next == NULL) {
+    if (q.rules == NULL || q.class_first == NULL || q.constraints == NULL || q.xperms == NULL ||
+        next == NULL) {
         free(next);
         vd_inquiry_done(&q);
         return VD_E_NO_MEMORY;
@@ -33,6 +35,8 @@ vd_status vd_inquiry_init(struct vd_inquiry *ret, const struct vd_policydb *db,
             q.rules[next[book->rules[i].class]++] = i;
         else if (vd_rule_is_constraint(&book->rules[i]))
             q.constraints[q.constraint_count++] = i;
+        else if (vd_rule_is_xperm(&book->rules[i]))
+            q.xperms[q.xperm_count++] = i;
     }
     free(next);
     *ret = q;
@@ -44,6 +48,7 @@ void vd_inquiry_done(struct vd_inquiry *inquiry)
     free(inquiry->rules);
     free(inquiry->class_first);
     free(inquiry->constraints);
+    free(inquiry->xperms);
     *inquiry = (struct vd_inquiry){};
 }
 
@@ -174,4 +179,65 @@ uint32_t vd_change_te(const struct vd_inquiry *inquiry, const struct vd_change *
             allowed |= e->perms;
     }
     return allowed & ~vd_change_denied(inquiry, change, &all, &unused);
+}
+
+/* True if some number is in spans of both rules. */
+static bool overlap(const struct vd_inquiry *q, const struct vd_rule *a, const struct vd_rule *b)
+{
+    const struct vd_rule_span *x = vd_rulebook_spans(q->book, a);
+    const struct vd_rule_span *y = vd_rulebook_spans(q->book, b);
+
+    for (uint32_t i = 0; i < a->name; i++) {
+        for (uint32_t j = 0; j < b->name; j++) {
+            if (x[i].low <= y[j].high && y[j].low <= x[i].high)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* True if an edit allows a number of the rule to the pair. */
+static bool edit_gives(const struct vd_inquiry *q, const struct vd_change *change,
+                       const struct vd_rule *rule, const struct vd_edit *pair)
+{
+    const struct vd_rule_span *spans = vd_rulebook_spans(q->book, rule);
+
+    for (uint32_t i = 0; i < change->count; i++) {
+        const struct vd_edit *e = &change->edits[i];
+        uint32_t number = e->key & VD_XPERM_NUMBER_MAX;
+        if (e->kind != VD_EDIT_ALLOWXPERM || e->source != pair->source ||
+            e->target != pair->target || e->class != rule->class || e->perms != rule->perms)
+            continue;
+        for (uint32_t j = 0; j < rule->name; j++) {
+            if (spans[j].low <= number && number <= spans[j].high)
+                return true;
+        }
+    }
+    return false;
+}
+
+bool vd_change_breaks_xperm(const struct vd_inquiry *inquiry, const struct vd_change *change,
+                            const struct vd_rule *rule, uint32_t source, uint32_t target)
+{
+    struct vd_edit pair = {.source = source, .target = target};
+    bool narrowed = false;
+
+    if (edit_gives(inquiry, change, rule, &pair))
+        return true;
+    for (uint32_t i = 0; i < inquiry->xperm_count; i++) {
+        const struct vd_rule *other = &inquiry->book->rules[inquiry->xperms[i]];
+        if (other->kind == VD_RULE_NEVERALLOWXPERM || other->class != rule->class ||
+            !vd_change_reaches(inquiry, change, other, source, target))
+            continue;
+        narrowed = narrowed || other->cond == 0;
+        if (other->kind == VD_RULE_ALLOWXPERM && other->perms == rule->perms &&
+            overlap(inquiry, other, rule))
+            return true;
+    }
+    for (uint32_t i = 0; i < change->count; i++) {
+        const struct vd_edit *e = &change->edits[i];
+        narrowed = narrowed || (e->kind == VD_EDIT_ALLOWXPERM && e->source == source &&
+                                e->target == target && e->class == rule->class);
+    }
+    return !narrowed;
 }

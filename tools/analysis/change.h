@@ -20,7 +20,7 @@
 enum vd_edit_kind {
     VD_EDIT_BOOLEAN = 1, /* source: boolean; target: its value */
     VD_EDIT_ROLE_ALLOW,  /* source, target: roles */
-    VD_EDIT_ALLOWXPERM,  /* as ALLOW; perms: one; command: what is asked with it */
+    VD_EDIT_ALLOWXPERM,  /* as ALLOW; perms: the one of its kind; key: vd_xperm_key */
     VD_EDIT_ATTRIBUTE,   /* source: type; target: attribute that it gets */
     VD_EDIT_ALLOW,       /* source, target: types; class; perms */
 };
@@ -28,7 +28,7 @@ enum vd_edit_kind {
 struct vd_edit {
     enum vd_edit_kind kind;
     uint32_t source, target, class, perms;
-    uint32_t command;
+    uint32_t key;
 };
 
 /* A rule that forbids a change, and for what. */
@@ -53,6 +53,8 @@ struct vd_inquiry {
     uint32_t *class_first; /* where a class's begin; one more than there are classes */
     uint32_t *constraints; /* rules that are constraints */
     uint32_t constraint_count;
+    uint32_t *xperms; /* rules of extended permissions */
+    uint32_t xperm_count;
 };
 
 /* VD_E_NO_MEMORY. End with vd_inquiry_done. */
@@ -79,6 +81,14 @@ uint32_t vd_change_te(const struct vd_inquiry *inquiry, const struct vd_change *
 /* The permissions of `perms` that a `deny` rule takes from the pair; `ret_rule` names one. */
 uint32_t vd_change_denied(const struct vd_inquiry *inquiry, const struct vd_change *change,
                           const struct vd_edit *pair, const struct vd_rule **ret_rule);
+
+/*
+ * True if the `neverallowxperm` rule, which reaches the pair, forbids what is left
+ * of the permission of its kind after the change: a number that an allowxperm
+ * gives, or all of them where no rule narrows the permission always.
+ */
+bool vd_change_breaks_xperm(const struct vd_inquiry *inquiry, const struct vd_change *change,
+                            const struct vd_rule *rule, uint32_t source, uint32_t target);
 
 /* Works out what the change opens, and what forbids it. VD_E_NO_MEMORY. */
 vd_status vd_change_measure(const struct vd_inquiry *inquiry, struct vd_change *change);

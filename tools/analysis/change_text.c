@@ -22,9 +22,12 @@ void vd_edit_write(const struct vd_policydb *db, const struct vd_edit *edit, FIL
     case VD_EDIT_ALLOWXPERM:
     case VD_EDIT_ALLOW:
     default:
-        fprintf(out, "allow %s %s:%s ", source, edit->source == edit->target ? "self" : target,
+        fprintf(out, "%s %s %s:%s ", edit->kind == VD_EDIT_ALLOW ? "allow" : "allowxperm", source,
+                edit->source == edit->target ? "self" : target,
                 vd_policydb_name(db, VD_SYM_CLASS, edit->class));
         vd_perms_write(db, edit->class, edit->perms, out);
+        if (edit->kind == VD_EDIT_ALLOWXPERM)
+            fprintf(out, " 0x%x", edit->key & VD_XPERM_NUMBER_MAX);
         fputc(';', out);
         break;
     }

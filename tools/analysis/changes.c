@@ -142,17 +142,6 @@ static bool types_allow(const struct finder *f, const struct vd_change *change)
     return true;
 }
 
-bool vd_change_allows(const struct vd_inquiry *inquiry, const struct vd_why *why,
-                      const struct vd_change *change)
-{
-    struct finder f = {.q = inquiry, .why = why};
-    bool role = why->role == 0;
-
-    for (uint32_t i = 0; i < change->count; i++)
-        role = role || change->edits[i].kind == VD_EDIT_ROLE_ALLOW;
-    return role && types_allow(&f, change) && all_constraints_hold(&f, change);
-}
-
 /* The pair's allow rule. */
 static struct vd_edit allow_of(const struct finder *f, uint32_t pair)
 {
@@ -176,9 +165,58 @@ static bool allow_rules(const struct finder *f, uint32_t but, struct vd_change *
     return good;
 }
 
+/* The rule for the number that is asked about. */
+static struct vd_edit number_rule(const struct finder *f)
+{
+    const struct vd_why_question *asked = &f->why->question;
+
+    return (struct vd_edit){.kind = VD_EDIT_ALLOWXPERM,
+                            .source = asked->source.type,
+                            .target = asked->target.type,
+                            .class = asked->class,
+                            .perms = asked->key_perm,
+                            .key = asked->key};
+}
+
+/* Takes the change if it does what the type rules lack. */
 static vd_status try_types(struct finder *f, const struct vd_change *change)
 {
     return types_allow(f, change) ? push(&f->types, change) : VD_OK;
+}
+
+static bool in_spans(const struct vd_inquiry *q, const struct vd_rule *rule, uint32_t number)
+{
+    const struct vd_rule_span *spans = vd_rulebook_spans(q->book, rule);
+
+    for (uint32_t i = 0; i < rule->name; i++) {
+        if (spans[i].low <= number && number <= spans[i].high)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * True if the number asked about, if there is one, is given after the change. A new
+ * attribute may bring rules that narrow the permission to other numbers.
+ */
+static bool number_given(const struct finder *f, const struct vd_change *change)
+{
+    const struct vd_why_question *asked = &f->why->question;
+    bool narrowed = false, given = false;
+
+    for (uint32_t i = 0; i < change->count; i++)
+        given = given || change->edits[i].kind == VD_EDIT_ALLOWXPERM;
+    for (uint32_t i = 0; asked->key != 0 && !given && i < f->q->xperm_count; i++) {
+        const struct vd_rule *rule = &f->q->book->rules[f->q->xperms[i]];
+        if (rule->kind == VD_RULE_NEVERALLOWXPERM || rule->class != asked->class ||
+            !vd_change_reaches(f->q, change, rule, asked->source.type, asked->target.type) ||
+            !vd_change_in_force(f->q, change, rule))
+            continue;
+        narrowed = true;
+        given = rule->kind == VD_RULE_ALLOWXPERM && rule->perms == asked->key_perm &&
+                in_spans(f->q, rule, asked->key & VD_XPERM_NUMBER_MAX);
+    }
+    return given || !narrowed;
 }
 
 /* One attribute for one type of a pair; what other pairs lack gets rules of its own. */
@@ -244,7 +282,9 @@ static bool setting_allows(const struct finder *f, const uint8_t *values)
              ~vd_layers_leaf(f->q->db, f->why->layers.pairs[i].leaf, values)) != 0)
             return false;
     }
-    return true;
+    return f->why->question.key == 0 ||
+           (vd_layers_xperm(f->q->db, f->why->layers.pairs[0].leaf, values, f->why->question.key) &
+            (VD_XPERM_DEFINED | VD_XPERM_ALLOWED)) != VD_XPERM_DEFINED;
 }
 
 /* The booleans of `list` that `bits` names, switched. */
@@ -304,6 +344,9 @@ static vd_status try_booleans(struct finder *f)
             !vd_layers_bools(f->q->db, f->why->layers.pairs[i].leaf, list, &count, VD_COUNT(list)))
             break; /* those found so far */
     }
+    if (f->why->question.key != 0)
+        (void)vd_layers_xperm_bools(f->q->db, f->why->layers.pairs[0].leaf, list, &count,
+                                    VD_COUNT(list));
     for (uint32_t flips = 1; status == VD_OK && flips <= MAX_FLIPS; flips++)
         status = try_flips(f, list, count, flips, values);
     free(values);
@@ -314,10 +357,18 @@ static vd_status find_types(struct finder *f)
 {
     struct vd_change change = {};
 
-    if (types_allow(f, &change))
-        return push(&f->types, &change);
-    if (allow_rules(f, UINT32_MAX, &change))
+    if (types_allow(f, &change)) {
         VD_TRY(try_types(f, &change));
+        return f->why->extended == 0 ? VD_OK : try_booleans(f);
+    }
+    if (allow_rules(f, UINT32_MAX, &change)) {
+        struct vd_edit number = number_rule(f);
+        VD_TRY(try_types(f, &change));
+        /* Narrowed to the number: what a neverallowxperm on others asks for. */
+        if (number.key != 0 && f->why->extended == 0 && (f->why->lacks[0] & number.perms) != 0 &&
+            append(&change, &number))
+            VD_TRY(try_types(f, &change));
+    }
     VD_TRY(try_booleans(f));
     for (uint32_t i = 0; i < f->why->layers.count; i++) {
         if (f->why->lacks[i] != 0)
@@ -392,7 +443,10 @@ static vd_status accept(struct finder *f, struct vd_change *change)
                            .source = f->why->question.source.role,
                            .target = f->why->question.target.role};
 
-    if (f->why->role != 0 && !append(change, &role))
+    struct vd_edit number = number_rule(f);
+
+    if ((f->why->role != 0 && !append(change, &role)) ||
+        (!number_given(f, change) && !append(change, &number)))
         return VD_OK;
     VD_TRY(vd_change_measure(f->q, change));
     return push(&f->found, change);

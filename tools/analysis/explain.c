@@ -98,7 +98,32 @@ static vd_status find_rules(const struct vd_inquiry *q, struct vd_why *why)
         found.in_force = vd_change_in_force(q, NULL, rule);
         VD_TRY(add_rule(why, &found));
     }
+    for (uint32_t i = 0; why->question.key != 0 && i < q->xperm_count; i++) {
+        const struct vd_rule *rule = &q->book->rules[q->xperms[i]];
+        struct vd_why_rule found = {.rule = rule, .perms = why->question.key_perm};
+        if (rule->kind == VD_RULE_NEVERALLOWXPERM || rule->class != class ||
+            !vd_rulebook_reaches(q->book, q->db, rule, source, target))
+            continue;
+        found.in_force = vd_change_in_force(q, NULL, rule);
+        VD_TRY(add_rule(why, &found));
+    }
     return VD_OK;
+}
+
+/* The engine's decision, for one number where one is asked about. */
+static void decide(const struct vd_inquiry *q, struct vd_why *why)
+{
+    const struct vd_why_question *asked = &why->question;
+    struct vd_xperm_question x = {.class = asked->class,
+                                  .perms = asked->key_perm,
+                                  .kind = (enum vd_pdb_xperm_kind)(asked->key >> 16),
+                                  .number = asked->key & VD_XPERM_NUMBER_MAX};
+
+    if (asked->key == 0)
+        vd_mac_decide(q->db, &asked->source, &asked->target, asked->class, &why->decision);
+    else
+        (void)!vd_mac_decide_xperm(q->db, &asked->source, &asked->target, &x, &why->decision);
+    why->denied = asked->perms & ~why->decision.allowed;
 }
 
 static vd_status explain(const struct vd_inquiry *q, struct vd_why *why)
@@ -106,14 +131,17 @@ static vd_status explain(const struct vd_inquiry *q, struct vd_why *why)
     const struct vd_why_question *asked = &why->question;
     const struct vd_pdb_class *row = vd_pdb_row(q->db, VD_PDB_CLASSES, asked->class, sizeof(*row));
 
-    vd_mac_decide(q->db, &asked->source, &asked->target, asked->class, &why->decision);
-    why->denied = asked->perms & ~why->decision.allowed;
+    decide(q, why);
     vd_layers_contexts(&why->layers, q->db, &asked->source, &asked->target, asked->class);
     if (row == NULL || asked->class == 0 || why->layers.count == 0)
         return VD_E_RANGE;
     if (asked->source.role != asked->target.role &&
         !vd_rbac_allows(q->db, asked->source.role, asked->target.role))
         why->role = asked->perms & row->role_perms;
+    if (asked->key != 0 &&
+        (vd_layers_xperm(q->db, why->layers.pairs[0].leaf, q->values, asked->key) &
+         (VD_XPERM_DEFINED | VD_XPERM_ALLOWED)) == VD_XPERM_DEFINED)
+        why->extended = asked->key_perm;
     for (uint32_t pair = 0; pair < why->layers.count; pair++) {
         find_lacks(q, why, pair);
         VD_TRY(find_constraints(q, why, pair));

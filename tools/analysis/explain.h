@@ -15,6 +15,8 @@
 struct vd_why_question {
     struct vd_context source, target;
     uint32_t class, perms; /* what is asked; not 0 */
+    uint32_t key;          /* vd_xperm_key of the ioctl command or netlink message; 0: none */
+    uint32_t key_perm;     /* the permission of its kind, of those asked */
 };
 
 /* A constraint that is false for the question. */
@@ -38,10 +40,11 @@ struct vd_why {
     struct vd_layers layers;         /* the pairs of types that must all be allowed it */
     uint32_t lacks[VD_LAYERS_PAIRS]; /* by pair: what no allow rule in force gives */
     const struct vd_rule *taken[VD_LAYERS_PAIRS]; /* by pair: a `deny` rule, or NULL */
-    uint32_t role;                                /* what needs a role allow that is missing */
+    uint32_t extended; /* what the rules of extended permissions do not give for the key */
+    uint32_t role;     /* what needs a role allow that is missing */
     struct vd_why_constraint *constraints;
     uint32_t constraint_count;
-    struct vd_why_rule *rules; /* allow and dontaudit rules on the question's own types */
+    struct vd_why_rule *rules; /* allow, dontaudit and, with a key, extended ones */
     uint32_t rule_count;
 };
 
@@ -82,9 +85,5 @@ struct vd_changes {
 vd_status vd_changes_find(const struct vd_inquiry *inquiry, const struct vd_why *why,
                           struct vd_changes *ret);
 void vd_changes_done(struct vd_changes *changes);
-
-/* True if the change allows all that was asked. */
-bool vd_change_allows(const struct vd_inquiry *inquiry, const struct vd_why *why,
-                      const struct vd_change *change);
 
 #endif

@@ -165,23 +165,87 @@ static bool contains(const uint32_t *list, uint32_t count, uint32_t value)
     return false;
 }
 
+/* A list that booleans are added to. */
+struct bool_list {
+    uint32_t *list, *count, max;
+};
+
+/* Adds the booleans of one condition. */
+static bool add_bools(const struct vd_policydb *db, uint32_t first, uint32_t nodes,
+                      struct bool_list *ret)
+{
+    for (uint32_t i = 0; i < nodes; i++) {
+        const struct vd_pdb_cond_node *node =
+            vd_pdb_row(db, VD_PDB_COND_NODES, first + i, sizeof(*node));
+        if (node == NULL || node->op != VD_COND_BOOL ||
+            contains(ret->list, *ret->count, node->value))
+            continue;
+        if (*ret->count == ret->max)
+            return false;
+        ret->list[(*ret->count)++] = node->value;
+    }
+    return true;
+}
+
 bool vd_layers_bools(const struct vd_policydb *db, const struct vd_pdb_leaf *leaf, uint32_t *list,
                      uint32_t *count, uint32_t max)
 {
-    for (uint32_t i = 0; i < leaf->cond_count; i++) {
+    struct bool_list ret = {list, count, max};
+    bool good = true;
+
+    for (uint32_t i = 0; good && i < leaf->cond_count; i++) {
         const struct vd_pdb_cond_rule *rule =
             vd_pdb_row(db, VD_PDB_COND_RULES, leaf->cond_first + i, sizeof(*rule));
-        for (uint32_t j = 0; rule != NULL && j < rule->cond_count; j++) {
-            const struct vd_pdb_cond_node *node =
-                vd_pdb_row(db, VD_PDB_COND_NODES, rule->cond_first + j, sizeof(*node));
-            if (node == NULL || node->op != VD_COND_BOOL || contains(list, *count, node->value))
-                continue;
-            if (*count == max)
-                return false;
-            list[(*count)++] = node->value;
-        }
+        good = rule == NULL || add_bools(db, rule->cond_first, rule->cond_count, &ret);
     }
-    return true;
+    return good;
+}
+
+bool vd_layers_xperm_bools(const struct vd_policydb *db, const struct vd_pdb_leaf *leaf,
+                           uint32_t *list, uint32_t *count, uint32_t max)
+{
+    struct bool_list ret = {list, count, max};
+    bool good = true;
+
+    for (uint32_t i = 0; good && i < leaf->xperm_count; i++) {
+        const struct vd_pdb_xperm *row =
+            vd_pdb_row(db, VD_PDB_XPERMS, leaf->xperm_first + i, sizeof(*row));
+        good = row == NULL || add_bools(db, row->cond_first, row->cond_count, &ret);
+    }
+    return good;
+}
+
+/* True if the row is in force under the setting. */
+static bool xperm_in_force(const struct vd_policydb *db, const struct vd_pdb_xperm *row,
+                           const uint8_t *values)
+{
+    const struct vd_pdb_cond_node *nodes;
+
+    if (row->cond_count == 0)
+        return true;
+    nodes = vd_pdb_row(db, VD_PDB_COND_NODES, row->cond_first, sizeof(*nodes));
+    return nodes != NULL &&
+           vd_layers_condition(nodes, row->cond_count, values) == (row->branch != 0);
+}
+
+uint32_t vd_layers_xperm(const struct vd_policydb *db, const struct vd_pdb_leaf *leaf,
+                         const uint8_t *values, uint32_t key)
+{
+    uint32_t driver = key >> 8 & 0xff, said = 0;
+
+    for (uint32_t i = 0; i < leaf->xperm_count; i++) {
+        const struct vd_pdb_xperm *row =
+            vd_pdb_row(db, VD_PDB_XPERMS, leaf->xperm_first + i, sizeof(*row));
+        bool whole = row != NULL && (row->flags & VD_XPERM_WHOLE) != 0;
+        uint32_t bit = whole ? driver : key & 0xff;
+        if (row == NULL || !xperm_in_force(db, row, values))
+            continue;
+        said |= VD_XPERM_DEFINED;
+        if (row->rule == VD_XPERM_ALLOW && row->kind == key >> 16 &&
+            (whole || row->driver == driver) && (row->bits[bit / 64] >> (bit % 64) & 1) != 0)
+            said |= VD_XPERM_ALLOWED;
+    }
+    return said;
 }
 
 /* Sets the booleans of `list` to the bits of `bits`. */

@@ -12,6 +12,7 @@
 #define VD_TOOLS_ANALYSIS_LAYERS_H
 
 #include "core/mac/decide.h"
+#include "core/mac/xperm.h"
 
 #define VD_LAYERS_PAIRS     (VD_PDB_MAX_BOUNDS + 1u)
 #define VD_LAYERS_MAX_BOOLS 20u /* booleans that bear on one decision: 2^20 settings */
@@ -75,8 +76,16 @@ bool vd_layers_condition(const struct vd_pdb_cond_node *nodes, uint32_t count,
 bool vd_layers_in_force(const struct vd_policydb *db, const struct vd_pdb_cond_rule *rule,
                         const uint8_t *values);
 
+/* As vd_xperm_said, under the setting. `key`: vd_xperm_key. */
+uint32_t vd_layers_xperm(const struct vd_policydb *db, const struct vd_pdb_leaf *leaf,
+                         const uint8_t *values, uint32_t key);
+
 /* Adds the booleans of the leaf's conditions to `list`; false if it would exceed `max`. */
 bool vd_layers_bools(const struct vd_policydb *db, const struct vd_pdb_leaf *leaf, uint32_t *list,
                      uint32_t *count, uint32_t max);
+
+/* The same for the conditions of its extended permissions. */
+bool vd_layers_xperm_bools(const struct vd_policydb *db, const struct vd_pdb_leaf *leaf,
+                           uint32_t *list, uint32_t *count, uint32_t max);
 
 #endif

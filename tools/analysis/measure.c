@@ -157,6 +157,15 @@ static uint64_t opened(const struct cells *c, uint32_t index)
     return sum;
 }
 
+/* True if the rule forbids the pair what it has. */
+static bool forbids(const struct vd_inquiry *q, const struct vd_change *change,
+                    const struct vd_rule *rule, uint32_t source, uint32_t target)
+{
+    return vd_change_reaches(q, change, rule, source, target) &&
+           (rule->kind == VD_RULE_NEVERALLOW ||
+            vd_change_breaks_xperm(q, change, rule, source, target));
+}
+
 /* The first cell of the type that the rule forbids, with the type on either side. */
 static bool violates(struct cells *c, const struct vd_rule *rule, struct vd_refusal *ret)
 {
@@ -165,11 +174,11 @@ static bool violates(struct cells *c, const struct vd_rule *rule, struct vd_refu
     for (uint32_t t = 1; t < c->types; t++) {
         uint32_t out = c->out[EVER][first + t] & rule->perms;
         uint32_t in = c->in[EVER][first + t] & rule->perms;
-        if (out != 0 && vd_change_reaches(c->q, c->change, rule, c->type, t)) {
+        if (out != 0 && forbids(c->q, c->change, rule, c->type, t)) {
             *ret = (struct vd_refusal){rule, c->type, t, out};
             return true;
         }
-        if (in != 0 && vd_change_reaches(c->q, c->change, rule, t, c->type)) {
+        if (in != 0 && forbids(c->q, c->change, rule, t, c->type)) {
             *ret = (struct vd_refusal){rule, t, c->type, in};
             return true;
         }
@@ -182,7 +191,8 @@ static void refuse(struct cells *c, struct vd_refusal *ret)
     const struct vd_rulebook *book = c->q->book;
 
     for (uint32_t i = 0; i < book->rule_count && ret->rule == NULL; i++) {
-        if (book->rules[i].kind == VD_RULE_NEVERALLOW)
+        if (book->rules[i].kind == VD_RULE_NEVERALLOW ||
+            book->rules[i].kind == VD_RULE_NEVERALLOWXPERM)
             (void)violates(c, &book->rules[i], ret);
     }
 }
@@ -260,6 +270,20 @@ static void measure_allow(const struct vd_inquiry *q, struct vd_change *change,
         if (change->refusal.rule == NULL && rule->kind == VD_RULE_NEVERALLOW &&
             (rule->perms & e->perms) != 0 &&
             vd_change_reaches(q, change, rule, e->source, e->target))
+            change->refusal =
+                (struct vd_refusal){rule, e->source, e->target, rule->perms & e->perms};
+    }
+}
+
+/* Rules on the numbers of a permission; the edit is its rule, or one number of it. */
+static void measure_xperm(const struct vd_inquiry *q, struct vd_change *change,
+                          const struct vd_edit *e)
+{
+    for (uint32_t i = 0; i < q->xperm_count; i++) {
+        const struct vd_rule *rule = &q->book->rules[q->xperms[i]];
+        if (change->refusal.rule == NULL && rule->kind == VD_RULE_NEVERALLOWXPERM &&
+            rule->class == e->class && (rule->perms & e->perms) != 0 &&
+            forbids(q, change, rule, e->source, e->target))
             change->refusal =
                 (struct vd_refusal){rule, e->source, e->target, rule->perms & e->perms};
     }
@@ -347,6 +371,19 @@ static vd_status measure_booleans(const struct vd_inquiry *q, struct vd_change *
     return status;
 }
 
+/* True if a rule for a number narrows what another edit gives: it opens nothing more. */
+static bool narrows(const struct vd_change *change, const struct vd_edit *number)
+{
+    for (uint32_t i = 0; i < change->count; i++) {
+        const struct vd_edit *e = &change->edits[i];
+        if (e->kind == VD_EDIT_ALLOW && e->source == number->source &&
+            e->target == number->target && e->class == number->class &&
+            (e->perms & number->perms) != 0)
+            return true;
+    }
+    return false;
+}
+
 vd_status vd_change_measure(const struct vd_inquiry *inquiry, struct vd_change *change)
 {
     bool booleans = false;
@@ -364,7 +401,9 @@ vd_status vd_change_measure(const struct vd_inquiry *inquiry, struct vd_change *
         else if (e->kind == VD_EDIT_BOOLEAN)
             booleans = true;
         else
-            change->opens++;
+            change->opens += !narrows(change, e); /* one number of a permission */
+        if (e->kind == VD_EDIT_ALLOW || e->kind == VD_EDIT_ALLOWXPERM)
+            measure_xperm(inquiry, change, e);
     }
     return booleans ? measure_booleans(inquiry, change) : VD_OK;
 }

@@ -16,6 +16,20 @@ static bool context(const struct vd_policydb *db, const char *word, struct vd_re
     return false;
 }
 
+/* The command or message type, where the permission of its kind is asked for. */
+static void ask_number(const struct vd_policydb *db, const struct vd_record *record,
+                       struct vd_why_question *q)
+{
+    bool ioctl = record->extended == VD_RECORD_IOCTL;
+    uint32_t mask;
+
+    if (vd_policydb_find_perm(db, q->class, ioctl ? "ioctl" : "nlmsg", 5, &mask) != VD_OK ||
+        (q->perms & mask) == 0)
+        return;
+    q->key = vd_xperm_key(ioctl ? VD_XPERM_IOCTL : VD_XPERM_NLMSG, record->command);
+    q->key_perm = mask;
+}
+
 enum vd_request vd_request_resolve(const struct vd_policydb *db, const struct vd_record *record,
                                    struct vd_why_question *ret, struct vd_diag *diag)
 {
@@ -45,6 +59,8 @@ enum vd_request vd_request_resolve(const struct vd_policydb *db, const struct vd
                         vd_policydb_name(db, VD_SYM_CLASS, q.class),
                         (int)(perm.size > 128 ? 128 : perm.size), perm.data);
     }
+    if (record->extended != VD_RECORD_PLAIN)
+        ask_number(db, record, &q);
     *ret = q;
     return state;
 }

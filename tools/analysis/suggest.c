@@ -32,13 +32,14 @@ static uint64_t hash(const struct vd_why_question *q)
 
     value = vd_hash_mix(value ^ ((uint64_t)q->class << 32 | q->source.role << 12 | q->target.role));
     value = vd_hash_mix(value ^ ((uint64_t)q->source.user << 32 | q->target.user));
+    value = vd_hash_mix(value ^ q->key);
     value = vd_hash_mix(value ^ q->source.low.cats[0] ^ q->target.low.cats[0] << 1);
     return vd_hash_mix(value ^ q->source.high.cats[0] << 2 ^ q->target.high.cats[0] << 3);
 }
 
 static bool alike(const struct vd_why_question *a, const struct vd_why_question *b)
 {
-    return a->class == b->class && vd_context_equal(&a->source, &b->source) &&
+    return a->class == b->class && a->key == b->key && vd_context_equal(&a->source, &b->source) &&
            vd_context_equal(&a->target, &b->target);
 }
 
@@ -67,6 +68,7 @@ vd_status vd_suggest_add(struct vd_suggest *suggest, const struct vd_why_questio
         struct vd_suggest_group *g = &suggest->groups[suggest->table[slot] - 1];
         if (alike(&g->question, question)) {
             g->question.perms |= question->perms;
+            g->question.key_perm |= question->key_perm;
             g->count++;
             return VD_OK;
         }
@@ -87,7 +89,7 @@ vd_status vd_suggest_add_edit(struct vd_suggest *suggest, const struct vd_edit *
     for (uint32_t i = 0; i < suggest->edit_count; i++) {
         struct vd_edit *e = &edits[i].edit;
         if (e->kind != edit->kind || e->source != edit->source || e->target != edit->target ||
-            e->class != edit->class)
+            e->class != edit->class || e->key != edit->key)
             continue;
         edits[i].opens += (edit->perms & ~e->perms) != 0 ? opens : 0;
         e->perms |= edit->perms;
@@ -244,6 +246,17 @@ static vd_status choose_edits(struct vd_suggest *s, const struct vd_inquiry *q,
     return status;
 }
 
+/* The same question about one permission; a number goes with the permission of its kind. */
+static struct vd_why_question only(const struct vd_why_question *question, uint32_t perm)
+{
+    struct vd_why_question q = *question;
+
+    q.perms = perm;
+    if (q.key_perm != perm)
+        q.key = q.key_perm = 0;
+    return q;
+}
+
 /*
  * A group that cannot be solved as a whole becomes one group a permission: what can
  * be had of it is proposed. The new ones stand at the end, to be solved there.
@@ -258,10 +271,10 @@ static vd_status split(struct vd_suggest *s, uint32_t index)
     part.state = VD_SUGGEST_OPEN;
     part.refusal = (struct vd_refusal){};
     for (uint32_t rest = perms & (perms - 1); rest != 0; rest &= rest - 1) {
-        part.question.perms = rest & -rest;
+        part.question = only(&s->groups[index].question, rest & -rest);
         VD_TRY(push_group(s, &part));
     }
-    s->groups[index].question.perms = perms & -perms;
+    s->groups[index].question = only(&s->groups[index].question, perms & -perms);
     s->groups[index].refusal = (struct vd_refusal){};
     return VD_OK;
 }

@@ -13,7 +13,7 @@
 
 struct explain_args {
     struct vd_cli_list bools;
-    const char *record, *log;
+    const char *record, *log, *number;
     bool refused, json;
 };
 
@@ -24,6 +24,8 @@ static const struct vd_cli_option options[] = {
      "explain an audit record: its whole line, or from \"avc:\" on", "TEXT", NULL, false},
     {"log", 0, VD_CLI_TEXT, offsetof(struct explain_args, log),
      "explain each different denial of a log; - for standard input", "FILE", NULL, false},
+    {"number", 0, VD_CLI_TEXT, offsetof(struct explain_args, number),
+     "the ioctl command or netlink message that is meant, up to 0xffff", "N", NULL, false},
     {"refused", 0, VD_CLI_FLAG, offsetof(struct explain_args, refused),
      "list changes that a neverallow forbids, too", NULL, NULL, false},
     {"json", 0, VD_CLI_FLAG, offsetof(struct explain_args, json), "print JSON", NULL, NULL, false},
@@ -120,7 +122,7 @@ static vd_status ask(struct session *s, const struct vd_record *record)
 
 static bool same(const struct vd_why_question *a, const struct vd_why_question *b)
 {
-    return a->class == b->class && a->perms == b->perms &&
+    return a->class == b->class && a->perms == b->perms && a->key == b->key &&
            vd_context_equal(&a->source, &b->source) && vd_context_equal(&a->target, &b->target);
 }
 
@@ -206,6 +208,30 @@ static struct vd_record_text text_of(const char *word)
     return (struct vd_record_text){word, strlen(word)};
 }
 
+/* --number goes with the permission that has numbers. */
+static vd_status take_number(struct session *s, struct vd_record *record)
+{
+    char *end;
+    unsigned long value = strtoul(s->args->number, &end, 0);
+
+    for (uint32_t i = 0; i < record->perm_count; i++) {
+        struct vd_record_text perm = record->perms[i];
+        if (perm.size == 5 && memcmp(perm.data, "ioctl", 5) == 0)
+            record->extended = VD_RECORD_IOCTL;
+        else if (perm.size == 5 && memcmp(perm.data, "nlmsg", 5) == 0)
+            record->extended = VD_RECORD_NLMSG;
+    }
+    if (record->extended == VD_RECORD_PLAIN)
+        return vd_diag_fail(&s->diag, VD_E_USAGE,
+                            "--number goes with the permission ioctl or nlmsg");
+    if (s->args->number[0] < '0' || s->args->number[0] > '9' || *end != '\0' ||
+        value > VD_XPERM_NUMBER_MAX)
+        return vd_diagf(&s->diag, VD_E_USAGE, "--number %s: expected a number up to 0xffff",
+                        s->args->number);
+    record->command = (uint32_t)value;
+    return VD_OK;
+}
+
 /* SCON TCON CLASS PERM…; permissions may also be joined by commas. */
 static vd_status ask_words(struct session *s, char *const *words, uint32_t count)
 {
@@ -224,6 +250,8 @@ static vd_status ask_words(struct session *s, char *const *words, uint32_t count
     }
     if (record.perm_count == 0)
         return vd_diag_fail(&s->diag, VD_E_USAGE, "expected a permission");
+    if (s->args->number != NULL)
+        VD_TRY(take_number(s, &record));
     return ask(s, &record);
 }
 
@@ -267,11 +295,12 @@ static int explain(const struct vd_cli_call *call)
 
 const struct vd_cli_command vd_policy_explain_command = {
     .name = "explain",
-    .usage = "[--bool NAME=0|1]... [--refused] [--json] POLICY\n"
+    .usage = "[--bool NAME=0|1]... [--number N] [--refused] [--json] POLICY\n"
              "    (SCON TCON CLASS PERM... | --record TEXT | --log FILE)",
     .summary = "says why something is allowed or denied, and what would change it",
     .details =
-        "By layer: T type rules, C constraints and MLS, R role allow, B type bounds; with the\n"
+        "By layer: T type rules, X extended permissions, C constraints and MLS, R role allow, B\n"
+        "type bounds; with the\n"
         "rules' places and, for a constraint, the comparisons that are false. For a denial, the\n"
         "changes that would allow all of it, sorted by how many accesses they open: booleans,\n"
         "attributes, rules. Those that a neverallow forbids are listed with --refused.\n"

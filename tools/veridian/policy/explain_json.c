@@ -194,6 +194,11 @@ static json_t *obstacles_json(const struct vd_inquiry *q, const struct vd_why *w
         if (why->lacks[i] != 0)
             json_array_append_new(list, lack_json(q, why, i));
     }
+    if (why->extended != 0)
+        json_array_append_new(
+            list, json_pack("{s:s, s:o, s:I}", "layer", "X", "permissions",
+                            vd_explain_perms_json(q->db, why->question.class, why->extended),
+                            "number", (json_int_t)(why->question.key & VD_XPERM_NUMBER_MAX)));
     for (uint32_t i = 0; i < why->constraint_count; i++)
         json_array_append_new(list, constraint_json(q, why, &why->constraints[i]));
     if (why->role != 0)
@@ -266,7 +271,7 @@ json_t *vd_explain_json(const struct vd_inquiry *inquiry, const struct vd_why *w
     uint32_t class = asked->class;
 
     return json_pack(
-        "{s:o, s:o, s:s, s:o, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "source",
+        "{s:o, s:o, s:s, s:o, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "source",
         context_json(inquiry->db, &asked->source), "target",
         context_json(inquiry->db, &asked->target), "class",
         vd_policydb_name(inquiry->db, VD_SYM_CLASS, class), "permissions",
@@ -276,6 +281,7 @@ json_t *vd_explain_json(const struct vd_inquiry *inquiry, const struct vd_why *w
         (why->decision.flags & VD_DECISION_PERMISSIVE) != 0, "unrecorded",
         vd_explain_perms_json(inquiry->db, class, why->denied & ~why->decision.auditdeny), "rules",
         rules_json(inquiry, why, VD_RULE_ALLOW), "dontaudit",
-        rules_json(inquiry, why, VD_RULE_DONTAUDIT), "obstacles", obstacles_json(inquiry, why),
+        rules_json(inquiry, why, VD_RULE_DONTAUDIT), "extended",
+        rules_json(inquiry, why, VD_RULE_ALLOWXPERM), "obstacles", obstacles_json(inquiry, why),
         "changes", changes_json(inquiry, changes, with_refused));
 }

@@ -50,6 +50,8 @@ static void headline(const struct page *p)
     fprintf(p->out, " %s ", class(p));
     perms(p, p->why->denied == 0 ? asked->perms : p->why->denied);
     fputc('\n', p->out);
+    if (asked->key != 0)
+        fprintf(p->out, "  number 0x%x\n", asked->key & VD_XPERM_NUMBER_MAX);
     if (p->why->denied != 0 && p->why->denied != asked->perms) {
         fputs("  allowed are ", p->out);
         perms(p, asked->perms & ~p->why->denied);
@@ -161,6 +163,12 @@ static void obstacles(const struct page *p)
         if (p->why->lacks[i] != 0)
             lack(p, i);
     }
+    if (p->why->extended != 0) {
+        fprintf(p->out, "  X its number 0x%x is not among those that are allowed for ",
+                asked->key & VD_XPERM_NUMBER_MAX);
+        perms(p, p->why->extended);
+        fputc('\n', p->out);
+    }
     for (uint32_t i = 0; i < p->why->constraint_count; i++)
         constraint(p, &p->why->constraints[i]);
     if (p->why->role == 0)
@@ -236,6 +244,7 @@ void vd_explain_print(FILE *out, const struct vd_inquiry *inquiry, const struct 
     if (why->denied != 0)
         obstacles(&p);
     rules(&p, "rules that allow it:", VD_RULE_ALLOW, true);
+    rules(&p, "rules on its numbers:", VD_RULE_ALLOWXPERM, true);
     if (why->lacks[0] != 0)
         rules(&p, "rules that would, but their condition does not hold:", VD_RULE_ALLOW, false);
     if ((why->denied & ~why->decision.auditdeny) != 0)

@@ -94,14 +94,14 @@ static vd_status silence(struct session *s)
 {
     for (uint32_t i = 0; i < s->suggest.group_count; i++) {
         struct vd_suggest_group *g = &s->suggest.groups[i];
-        struct vd_decision d;
+        struct vd_why why = {};
         struct vd_edit edit = {.kind = VD_EDIT_ALLOW,
                                .source = g->question.source.type,
                                .target = g->question.target.type,
                                .class = g->question.class};
-        vd_mac_decide(&s->policy.db, &g->question.source, &g->question.target, g->question.class,
-                      &d);
-        edit.perms = g->question.perms & ~d.allowed & d.auditdeny;
+        VD_TRY(vd_why_explain(&s->inquiry, &g->question, &why));
+        edit.perms = why.denied & why.decision.auditdeny;
+        vd_why_done(&why);
         g->state = edit.perms == 0 ? VD_SUGGEST_ALLOWED : VD_SUGGEST_EDIT;
         if (edit.perms != 0)
             VD_TRY(vd_suggest_add_edit(&s->suggest, &edit, 0));

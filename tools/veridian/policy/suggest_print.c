@@ -25,6 +25,8 @@ static int order(const void *a, const void *b)
         result = compare(x->class, y->class);
     if (result == 0)
         result = compare(x->perms, y->perms);
+    if (result == 0)
+        result = compare(x->key, y->key);
     return result != 0 ? result : compare(x->target, y->target);
 }
 
