@@ -138,8 +138,12 @@ VD_INLINE void vd_decide(const struct vd_policydb *db, const struct vd_context *
     role = q.role;
     bounds = type->bounds != 0 ? vd_decide_bounds(db, source, target, &q, role) : role;
     ret->allowed = bounds;
-    ret->auditallow = leaf->auditallow & perms;
-    ret->auditdeny = leaf->auditdeny;
+    if ((type->flags & VD_PDB_TYPE_NEVERAUDIT) == 0) {
+        ret->auditallow = leaf->auditallow & perms;
+        ret->auditdeny = leaf->auditdeny;
+    } else {
+        ret->auditdeny = 0;
+    }
     ret->flags = (type->flags & VD_PDB_TYPE_PERMISSIVE) != 0 ? VD_DECISION_PERMISSIVE : 0;
     ret->without_te = perms & ~te;
     ret->without_constraint = te & ~constraint;

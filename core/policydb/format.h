@@ -179,6 +179,8 @@ enum vd_pdb_default_range {
 
 #define VD_PDB_TYPE_ATTRIBUTE  (1u << 0)
 #define VD_PDB_TYPE_PERMISSIVE (1u << 1)
+#define VD_PDB_TYPE_NEVERAUDIT (1u << 2) /* what it does is never recorded */
+#define VD_PDB_TYPE_FLAGS_ALL  0x7u
 
 struct vd_pdb_type {
     uint32_t name;

@@ -120,7 +120,7 @@ static vd_status check_types(const struct vd_pdb_check *c)
 
     for (uint32_t i = 1; i < vd_pdb_rows_count(c, VD_PDB_TYPES); i++) {
         bool attribute = (rows[i].flags & VD_PDB_TYPE_ATTRIBUTE) != 0;
-        if ((rows[i].flags & ~(VD_PDB_TYPE_ATTRIBUTE | VD_PDB_TYPE_PERMISSIVE)) != 0)
+        if ((rows[i].flags & ~VD_PDB_TYPE_FLAGS_ALL) != 0)
             return vd_pdb_bad(c, VD_PDB_TYPES, i, VD_E_RESERVED, "flags that have no meaning");
         if (rows[i].name != 0 && attribute != (i >= c->head->types))
             return vd_pdb_bad(c, VD_PDB_TYPES, i, VD_E_RANGE,

@@ -183,7 +183,7 @@ static const struct damage damages[] = {
     W(PERMS, 0, 0, VD_E_RANGE),
     W(PERMS, 0, UINT32_MAX, VD_E_RANGE),
 
-    R(TYPES, vd_pdb_type, 3, flags, 4, VD_E_RESERVED),
+    R(TYPES, vd_pdb_type, 3, flags, 8, VD_E_RESERVED),
     R(TYPES, vd_pdb_type, 3, flags, VD_PDB_TYPE_ATTRIBUTE, VD_E_RANGE),
     R(TYPES, vd_pdb_type, 3, bounds, 8, VD_E_RANGE),
     R(TYPES, vd_pdb_type, 3, bounds, 3, VD_E_LIMIT),

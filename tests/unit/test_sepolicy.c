@@ -447,8 +447,10 @@ VD_TEST(sepolicy_warns_of_rules_without_effect)
         {"nodecon 10.0.0.1 255.0.0.0 u:object_r:f_t", 1,
          "this statement does nothing: no address fits it"},
         {"nodecon 10.0.0.0 255.0.255.0 u:object_r:f_t", 1, "this mask has holes"},
-        {"nodecon ::1/128 u:object_r:f_t nodecon ::1/128 u:object_r:f_t", 32,
-         "this statement does nothing: this network has its label already"},
+        {"nodecon 10.0.0.1/8 u:object_r:f_t", 9,
+         "the bits of this address behind its first 8 do not count"},
+        {"nodecon fe80::1/16 u:object_r:f_t", 9,
+         "the bits of this address behind its first 16 do not count"},
     };
 
     for (size_t i = 0; i < VD_COUNT(rows); i++) {

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/policydb/policydb.h"
+#include "core/mac/decide.h"
 #include "tests/support/policy_text.h"
 
 static char text[1u << 20];
@@ -105,6 +105,28 @@ VD_TEST(sepolicy_compiles_the_corrected_seed_policy)
     "type a_t; type f_t; type x_t; role r types { a_t f_t x_t };\n"    \
     "user u roles r level low range low - top:ca.cc;\n"                \
     "user v roles r level mid:ca range mid:ca - mid:ca,cb;\n"
+
+VD_TEST(sepolicy_types_that_are_never_audited)
+{
+    struct vd_context source = {.user = 1, .role = 1}, target = source;
+    struct vd_decision quiet, loud;
+    uint32_t class, number;
+
+    VD_EXPECT_EQ(
+        pt_compile("type q_t; type l_t; neveraudit q_t; user u roles object_r;"
+                   "allow { q_t l_t } l_t:file read; auditallow { q_t l_t } l_t:file read;"),
+        VD_OK);
+    VD_EXPECT_EQ(vd_policydb_find(&pt_db, VD_SYM_CLASS, "file", 4, &class), VD_OK);
+    VD_EXPECT_EQ(vd_policydb_find(&pt_db, VD_SYM_TYPE, "l_t", 3, &number), VD_OK);
+    source.type = target.type = number;
+    vd_mac_decide(&pt_db, &source, &target, class, &loud);
+    VD_EXPECT_EQ(vd_policydb_find(&pt_db, VD_SYM_TYPE, "q_t", 3, &number), VD_OK);
+    source.type = number;
+    vd_mac_decide(&pt_db, &source, &target, class, &quiet);
+    VD_EXPECT_EQ(quiet.allowed, loud.allowed);
+    VD_EXPECT(loud.auditallow != 0 && loud.auditdeny == UINT32_MAX);
+    VD_EXPECT(quiet.auditallow == 0 && quiet.auditdeny == 0);
+}
 
 VD_TEST(sepolicy_levels)
 {

@@ -20,6 +20,7 @@
     X(TYPEATTRIBUTE, "typeattribute")       \
     X(TYPEBOUNDS, "typebounds")             \
     X(PERMISSIVE, "permissive")             \
+    X(NEVERAUDIT, "neveraudit")             \
     X(ALIAS, "alias")                       \
     X(ROLE, "role")                         \
     X(ROLEATTRIBUTE, "roleattribute")       \

@@ -35,7 +35,7 @@ struct vd_sp_symbol {
     uint32_t row;    /* of the table of its kind */
     uint8_t space;   /* enum vd_sp_space */
     uint8_t kind;    /* enum vd_sp_symbol_kind */
-    bool permissive;
+    bool permissive, neveraudit;
     bool tunable; /* a boolean whose value the compiler takes */
 };
 
@@ -218,9 +218,11 @@ struct vd_sp_sid {
     struct vd_sp_context context;
 };
 
+/* permissive, neveraudit */
 struct vd_sp_permissive {
     struct vd_sp_item type;
     uint32_t block;
+    bool neveraudit;
 };
 
 struct vd_sp_expand {

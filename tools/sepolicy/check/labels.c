@@ -130,19 +130,13 @@ static bool hides(const struct entry *first, const struct entry *later)
     }
 }
 
-/* checkpolicy lets the same network stand twice; the first statement counts. */
 static void report_duplicate(struct vd_sp *sp, const struct vd_sp_label *first,
                              const struct vd_sp_label *later)
 {
-    const char *hint = vd_sp_text(&sp->arena, "it is labelled at %s",
-                                  vd_sp_place_text(&sp->messages, first->place));
-    const char *what = kinds[later->kind].what;
-
-    if (later->kind == VD_SP_LABEL_NODE)
-        vd_sp_warning(&sp->messages, later->place, hint,
-                      "this statement does nothing: this %s has its label already", what);
-    else
-        vd_sp_error_hint(&sp->messages, later->place, hint, "this %s has its label already", what);
+    vd_sp_error_hint(&sp->messages, later->place,
+                     vd_sp_text(&sp->arena, "it is labelled at %s",
+                                vd_sp_place_text(&sp->messages, first->place)),
+                     "this %s has its label already", kinds[later->kind].what);
 }
 
 static void report_duplicates(struct vd_sp *sp, const struct entry *entries, uint32_t count)

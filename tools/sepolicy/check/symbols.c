@@ -245,7 +245,7 @@ void vd_sp_check_attributes(struct vd_sp_checked *c)
             vd_sp_error(&sp->messages, row->type.place, "'%s' is an attribute, not a type",
                         vd_sp_str(sp, row->type.name));
         else if (type != NULL)
-            type->permissive = true;
+            *(row->neveraudit ? &type->neveraudit : &type->permissive) = true;
     }
     for (uint32_t i = 1; i < sp->symbols.count; i++) {
         const struct vd_sp_symbol *symbol = &sp->symbols.data[i];

@@ -74,7 +74,8 @@ static void gen_types(struct vd_sp_image *image)
             row.flags = VD_PDB_TYPE_ATTRIBUTE;
             row.bitmap = vd_sp_gen_bitmap(image, c->attributes[i - c->type_count], c->type_words);
         } else {
-            row.flags = symbol->permissive ? VD_PDB_TYPE_PERMISSIVE : 0;
+            row.flags = (symbol->permissive ? VD_PDB_TYPE_PERMISSIVE : 0) |
+                        (symbol->neveraudit ? VD_PDB_TYPE_NEVERAUDIT : 0);
             row.bounds = c->bounds[i];
         }
         *VD_SP_PUSH(&c->sp->arena, &image->types) = row;

@@ -207,7 +207,7 @@ static bool read_cidr(struct vd_sp_parser *parser, const struct vd_sp_item *word
     const char *text = vd_sp_str(parser->sp, word->name);
     const char *slash = strchr(text, '/');
     const char *address = vd_sp_text(&parser->sp->arena, "%.*s", (int)(slash - text), text);
-    uint32_t bits = 0, max;
+    uint32_t bits = 0, max, beyond = 0;
     const char *p = slash + 1;
 
     label->detail = read_address(address, label->address);
@@ -218,6 +218,13 @@ static bool read_cidr(struct vd_sp_parser *parser, const struct vd_sp_item *word
         return bad_address(parser, word, "an address with the length of its network");
     for (uint32_t i = 0; i < bits; i++)
         label->mask[i / 8] |= (uint8_t)(0x80u >> (i % 8));
+    for (uint32_t i = 0; i < sizeof(label->mask); i++) {
+        beyond |= label->address[i] & ~(uint32_t)label->mask[i];
+        label->address[i] &= label->mask[i];
+    }
+    if (beyond != 0)
+        vd_sp_warning(&parser->sp->messages, word->place, NULL,
+                      "the bits of this address behind its first %u do not count", bits);
     return true;
 }
 

@@ -24,6 +24,7 @@ static const struct {
     [VD_SP_KW_TYPEATTRIBUTE] = {vd_sp_st_typeattribute, ANYWHERE},
     [VD_SP_KW_TYPEBOUNDS] = {vd_sp_st_typebounds, ANYWHERE},
     [VD_SP_KW_PERMISSIVE] = {vd_sp_st_permissive, ANYWHERE},
+    [VD_SP_KW_NEVERAUDIT] = {vd_sp_st_permissive, ANYWHERE},
     [VD_SP_KW_ROLE] = {vd_sp_st_role, ANYWHERE},
     [VD_SP_KW_ROLEATTRIBUTE] = {vd_sp_st_roleattribute, ANYWHERE},
     [VD_SP_KW_ROLE_TRANSITION] = {vd_sp_st_role_transition, ANYWHERE},

@@ -254,7 +254,7 @@ bool vd_sp_st_typebounds(struct vd_sp_parser *parser)
     return vd_sp_end_statement(parser);
 }
 
-/* permissive TYPE; */
+/* permissive TYPE; neveraudit TYPE; */
 bool vd_sp_st_permissive(struct vd_sp_parser *parser)
 {
     struct vd_sp_permissive *row;
@@ -265,6 +265,7 @@ bool vd_sp_st_permissive(struct vd_sp_parser *parser)
     row = VD_SP_PUSH(&parser->sp->arena, &parser->sp->permissives);
     row->type = name;
     row->block = parser->block;
+    row->neveraudit = parser->keyword == VD_SP_KW_NEVERAUDIT;
     return vd_sp_end_statement(parser);
 }
 

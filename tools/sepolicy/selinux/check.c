@@ -29,6 +29,20 @@ static void check_defaults(struct vd_sp_se *se)
     }
 }
 
+/* What is recorded is more then: the policy says it is not to be. */
+static void check_neveraudit(struct vd_sp_se *se)
+{
+    struct vd_sp *sp = se->c->sp;
+
+    for (uint32_t i = 0; i < sp->permissives.count; i++) {
+        const struct vd_sp_permissive *row = &sp->permissives.data[i];
+
+        if (row->neveraudit && vd_sp_on(sp, row->block))
+            vd_sp_error(&sp->messages, row->type.place,
+                        "version %u of SELinux's format does not have neveraudit", se->version);
+    }
+}
+
 static void check_infiniband(struct vd_sp_se *se)
 {
     const struct vd_sp_checked *c = se->c;
@@ -111,6 +125,7 @@ void vd_sp_se_check(struct vd_sp_se *se)
     check_types(se);
     check_defaults(se);
     check_infiniband(se);
+    check_neveraudit(se);
     check_constraints(se);
     check_conditions(se);
     check_xperms(se);
