@@ -7,25 +7,60 @@
 
 #define FIRST_SLOTS 4096u
 
+/* Words of eight or fewer bytes without a call for the odd ones: names are short and many. */
+static uint64_t load8(const char *text)
+{
+    uint64_t word;
+
+    memcpy(&word, text, sizeof(word));
+    return word;
+}
+
+static uint64_t load_short(const char *text, size_t size)
+{
+    uint32_t first, last;
+
+    if (size < 4)
+        return (uint64_t)(uint8_t)text[0] << 16 | (uint64_t)(uint8_t)text[size / 2] << 8 |
+               (uint8_t)text[size - 1];
+    memcpy(&first, text, sizeof(first));
+    memcpy(&last, text + size - sizeof(last), sizeof(last));
+    return (uint64_t)first << 32 | last;
+}
+
+/* A multiplication's two halves together (as in wyhash, public domain). */
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 static uint32_t hash_text(const char *text, size_t size)
 {
     uint64_t h = 0x9e3779b97f4a7c15u ^ size;
 
-    while (size >= 8) {
-        uint64_t word;
-
-        memcpy(&word, text, 8);
-        h = vd_hash_mix(h ^ word);
-        text += 8;
-        size -= 8;
+    if (size >= 8) {
+        for (size_t at = 0; at + 8 < size; at += 8)
+            h = fold(h ^ load8(text + at), 0xd6e8feb86659fd93u);
+        h ^= load8(text + size - 8);
+    } else if (size > 0) {
+        h ^= load_short(text, size);
     }
-    if (size > 0) {
-        uint64_t word = 0;
-
-        memcpy(&word, text, size);
-        h = vd_hash_mix(h ^ word);
-    }
+    h = fold(h, 0xa0761d6478bd642fu);
     return (uint32_t)(h ^ h >> 32);
+}
+
+static bool equal_text(const char *a, const char *b, size_t size)
+{
+    if (size < 8)
+        return size == 0 || (load_short(a, size) == load_short(b, size));
+    for (size_t at = 0; at + 8 < size; at += 8) {
+        if (load8(a + at) != load8(b + at))
+            return false;
+    }
+    return load8(a + size - 8) == load8(b + size - 8);
 }
 
 void vd_sp_names_init(struct vd_sp_names *names, struct vd_sp_arena *arena)
@@ -44,7 +79,7 @@ static uint32_t *find_slot(const struct vd_sp_names *names, const char *text, si
         const struct vd_sp_name *name = &names->list.data[*slot];
 
         if (*slot == 0 ||
-            (name->hash == hash && name->size == size && memcmp(name->text, text, size) == 0))
+            (name->hash == hash && name->size == size && equal_text(name->text, text, size)))
             return slot;
     }
 }
