@@ -32,7 +32,7 @@ def call(*command):
 def commands(program, path=()):
     """(path, options) of the command and all below it, from --help."""
     text = call(str(program), *path, "--help").stdout
-    options = set(re.findall(r"^ {2}(?:-\w, | {4})(--[a-z][a-z-]*)", text, re.M))
+    options = set(re.findall(r"^ {2}(?:-\w, | {4})(--[a-z][a-z_-]*)", text, re.M))
     yield path, options - {"--help", "--version"}
     below = re.search(r"^Commands:\n((?:  .*\n)+)", text, re.M)
     for line in below[1].splitlines() if below else []:
@@ -81,7 +81,7 @@ def case_no_page_names_an_option_that_is_not_there():
     everything = everywhere.union(*known.values())
     bad = []
     for page in sorted(p.name for p in MAN.iterdir()):
-        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", plain(page)))
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z_-]*", plain(page)))
         allowed = everything if page in ("veridian.1", "veridian-init.8") else \
             known[page] | everywhere
         bad += [f"{page}: no option {o}" for o in sorted(named - allowed)]
