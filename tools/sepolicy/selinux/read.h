@@ -156,6 +156,9 @@ struct vd_sp_set vd_sp_sr_members(struct vd_sp_sr *sr, const struct vd_sp_sr_map
                                   const struct vd_sp_sr_table *table, uint32_t first,
                                   const char *what);
 
+/* Refuses a set with an attribute: the kernel never looks for one there. */
+void vd_sp_sr_only_types(struct vd_sp_sr *sr, const struct vd_sp_set *set, const char *what);
+
 /* The set of one symbol. */
 VD_INLINE struct vd_sp_set vd_sp_sr_one(const struct vd_sp_item *item)
 {

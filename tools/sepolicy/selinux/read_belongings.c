@@ -72,6 +72,7 @@ static void add_roles(struct vd_sp_sr *sr)
             continue;
         below = vd_sp_sr_members(sr, &sr->role[i].dominates, &sr->roles, 1, "dominated role");
         types = vd_sp_sr_members(sr, &sr->role[i].types, &sr->types, 1, "type");
+        vd_sp_sr_only_types(sr, &types, "a role's type");
         row = VD_SP_PUSH(&sp->arena, &sp->role_types);
         row->role = sr->roles.items[i];
         row->types = types;

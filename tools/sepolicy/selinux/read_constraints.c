@@ -154,6 +154,7 @@ static void read_node(struct vd_sp_sr *sr, struct expression *e)
 void vd_sp_sr_constraints(struct vd_sp_sr *sr, uint32_t class, uint32_t count, bool transition)
 {
     struct vd_sp *sp = sr->sp;
+    uint32_t first = sp->nodes.count;
 
     for (uint32_t i = 0; i < count; i++) {
         struct expression e = {.row = {.transition = transition, .node_first = sp->nodes.count}};
@@ -163,9 +164,10 @@ void vd_sp_sr_constraints(struct vd_sp_sr *sr, uint32_t class, uint32_t count, b
         e.row.place = vd_sp_sr_place(sr);
         perms = vd_sp_sr_u32(sr, "a constraint's permissions");
         e.row.node_count = vd_sp_sr_count(sr, 12, "a constraint's nodes");
-        if (e.row.node_count > VD_PDB_MAX_NODES)
-            vd_sp_sr_fail(sr, e.row.place, "a constraint of %u nodes; expected at most %u",
-                          e.row.node_count, VD_PDB_MAX_NODES);
+        if (e.row.node_count > VD_PDB_MAX_NODES ||
+            sp->nodes.count - first + e.row.node_count + 2 * (i + 1) > VD_PDB_MAX_NODES)
+            vd_sp_sr_fail(sr, e.row.place, "the constraints of a class have more than %u parts",
+                          VD_PDB_MAX_NODES);
         e.row.classes = vd_sp_sr_one(&sr->classes.items[class]);
         if (!transition) {
             set->items = vd_sp_alloc_array(&sp->arena, VD_PDB_MAX_PERMS, sizeof(*set->items));

@@ -88,13 +88,6 @@ static void read_named_singly(struct vd_sp_sr *sr)
     }
 }
 
-static void check_type(struct vd_sp_sr *sr, const struct vd_sp_item *item)
-{
-    if (vd_sp_symbol_of(sr->sp, VD_SP_TYPE, item->name)->kind == VD_SP_ATTRIBUTE)
-        vd_sp_sr_fail(sr, item->place, "a source is the attribute '%s'; expected a type",
-                      vd_sp_str(sr->sp, item->name));
-}
-
 /* From version 33 on: a name, target and class, and the sources of each result. */
 static void read_named_jointly(struct vd_sp_sr *sr)
 {
@@ -116,8 +109,7 @@ static void read_named_jointly(struct vd_sp_sr *sr)
 
             vd_sp_sr_map(sr, &sources, "the sources of a transition by file name");
             row.source = vd_sp_sr_members(sr, &sources, &sr->types, 1, "source type");
-            for (uint32_t n = 0; n < row.source.count; n++)
-                check_type(sr, &row.source.items[n]);
+            vd_sp_sr_only_types(sr, &row.source, "a source");
             row.result = *vd_sp_sr_type(sr, "new type");
             *VD_SP_PUSH(&sp->arena, &sp->transitions) = row;
         }

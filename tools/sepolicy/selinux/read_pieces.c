@@ -171,6 +171,17 @@ struct vd_sp_set vd_sp_sr_members(struct vd_sp_sr *sr, const struct vd_sp_sr_map
     return set;
 }
 
+void vd_sp_sr_only_types(struct vd_sp_sr *sr, const struct vd_sp_set *set, const char *what)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        uint32_t name = set->items[i].name;
+
+        if (vd_sp_symbol_of(sr->sp, VD_SP_TYPE, name)->kind == VD_SP_ATTRIBUTE)
+            vd_sp_sr_fail(sr, set->place, "%s is the attribute '%s'; expected a type", what,
+                          vd_sp_str(sr->sp, name));
+    }
+}
+
 uint32_t vd_sp_sr_perms(struct vd_sp_sr *sr, uint32_t class, uint32_t mask, struct vd_sp_item *ret)
 {
     struct vd_sp *sp = sr->sp;
