@@ -17,6 +17,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.environ.get("VD_SOURCE_ROOT", "."), "tests", "support"))
 import selinux_binary as binary  # noqa: E402
+import every_statement  # noqa: E402
 from random_te import Policy  # noqa: E402
 from tap import Tap  # noqa: E402
 
@@ -297,8 +298,9 @@ SEARCHED = """\
 allow a_t b_t:file { read write };
 auditallow a_t b_t:file read;
 dontaudit a_t b_t:file read;
-allow a_t b_t:file open; [ ! flag ]:True
-allow a_t b_t:file open; [ ! flag ]:False
+allowxperm a_t b_t:file ioctl { 0x5400 };
+allow a_t b_t:file ioctl; [ ! flag ]:True
+allow a_t b_t:file ioctl; [ ! flag ]:False
 type_transition a_t b_t:file c_t;
 type_transition a_t b_t:file c_t "a file";
 range_transition a_t b_t:process s0:c0 - s1:c0,c1;
@@ -325,7 +327,7 @@ def wrong_fields(directory):
     """Each field that can be wrong is refused at its offset with what was expected."""
     path = os.path.join(directory, "wrong")
     for label, value, message, *where in WRONG:
-        policy = binary.Policy({label: value, "calls": int(label.startswith("calls"))})
+        policy = binary.Policy({label: value})
         with open(path, "wb") as file:
             file.write(policy.out)
         done = ask(path)
@@ -350,13 +352,30 @@ def right_fields(directory):
             questions = [f"av u_u:r_r:a_t{level} u_u:object_r:b_t{level} file",
                          f"transition u_u:r_r:a_t{level} u_u:object_r:b_t{level} file",
                          f"transition u_u:r_r:a_t{level} u_u:object_r:b_t{level} file a",
+                         f"xperm u_u:r_r:a_t{level} u_u:object_r:b_t{level} file ioctl 0x5400",
+                         f"xperm u_u:r_r:a_t{level} u_u:object_r:b_t{level} file ioctl 0x5401",
                          f"valid u_u:o_r:b_t{level}"]
-            want = ["av allowed={read,write,open} auditallow={read} auditdeny={write,open} "
+            want = ["av allowed={read,write,ioctl} auditallow={read} auditdeny={write,ioctl} "
                     "missing-by=", f"transition context=u_u:object_r:c_t{level}",
-                    f"transition context=u_u:object_r:c_t{level}", "valid=0"]
+                    f"transition context=u_u:object_r:c_t{level}",
+                    "xperm allowed=1 auditallow=0 dontaudit=0",
+                    "xperm allowed=0 auditallow=0 dontaudit=0", "valid=0"]
             got = query(path, "\n".join(questions) + "\n")
             check(f"version {version}, {'MLS' if mls else 'plain'}: read and answered",
                   got == want, "\n".join(got))
+
+
+def every_part(directory):
+    for name, parts, level, flags in (("mls", every_statement.MLS, ":s0:c1", ["-M"]),
+                                      ("plain", every_statement.PLAIN, "", [])):
+        source = os.path.join(directory, name + ".te")
+        with open(source, "w", encoding="ascii") as file:
+            # An expanded attribute has no types in the binary: a constraint that names it is
+            # read as the types it meant, which is no other policy, but another text.
+            file.write(re.sub(r"expandattribute [^;]*;", "", every_statement.text(parts)))
+        compare(f"every statement, {name}", source, list(every_statement.every_question(level)),
+                *flags)
+        rewrite(f"every statement, {name}", source + ".theirs.33")
 
 
 def main():
@@ -365,6 +384,7 @@ def main():
         searched(directory)
         wrong_fields(directory)
         if PEER:
+            every_part(directory)
             random_policies(directory)
         else:
             skip("libsepol and checkpolicy as peers", "libsepol-dev or checkpolicy is missing")

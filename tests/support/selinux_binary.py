@@ -109,7 +109,7 @@ class Policy:
         self.perm("common.write", b"write", 2)
         self.table("classes", 3, 3)
         for label, name, inherits, own in (
-                ("process", b"process", b"", [b"transition"]), ("file", b"file", b"base", [b"open"]),
+                ("process", b"process", b"", [b"transition"]), ("file", b"file", b"base", [b"ioctl"]),
                 ("dir", b"dir", b"base", [])):
             first = 2 if inherits else 0
             self.u32(label + ".size", len(self.edits.get(label, name)))
@@ -184,14 +184,12 @@ class Policy:
             self.u32(label + ".data", data)
 
     def rules(self):
-        calls = self.value("calls", 0)
-        self.u32("rules.count", 4 + calls)
+        self.u32("rules.count", 5)
         self.rule("allow", 1, 3)
         self.rule("audit", 2, 1)
         self.rule("deny_audit", 4, 0xfffffffe)
         self.rule("gives", 0x10, C)
-        if calls:
-            self.rule("calls", 0x100, b"\1" + bytes(31))
+        self.rule("calls", 0x100, b"\1" + bytes(31))
         self.u32("conditions.count", 1)
         nodes = self.value("condition.rows", [(1, 1), (2, 0)])
         self.u32("condition.value", 0)
