@@ -24,7 +24,7 @@ from tap import Tap  # noqa: E402
 BUILD = os.environ.get("VD_BUILD_ROOT", "build")
 VERIDIAN = os.path.abspath(os.path.join(BUILD, "bin", "veridian"))
 ASK = os.path.join(BUILD, "tests", "integration", "sepol_ask")
-POLICIES = int(os.environ.get("VD_READ_POLICIES", "4"))
+POLICIES = int(os.environ.get("VD_READ_POLICIES", "2"))
 QUESTIONS = int(os.environ.get("VD_READ_QUESTIONS", "1500"))
 VERSIONS = range(30, 34)
 PEER = os.path.exists(ASK) and shutil.which("checkpolicy") is not None
