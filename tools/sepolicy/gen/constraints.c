@@ -70,18 +70,49 @@ static void emit(struct vd_sp_image *image, const struct resolved *r, uint32_t p
     *VD_SP_PUSH(&sp->arena, &image->nodes) = (struct vd_pdb_node){.op = VD_CX_END, .arg = perms};
 }
 
+/* The constraints grouped by class: rows first[c] to first[c + 1] of `rows` are class c's. */
+struct by_class {
+    const struct resolved *list;
+    uint32_t *first;
+    uint32_t *rows; /* of list, in its order */
+};
+
+static void group(struct vd_sp_checked *c, struct by_class *ret)
+{
+    struct vd_sp_arena *arena = &c->sp->arena;
+    uint32_t words = VD_BITMAP_WORDS(c->classes.count);
+    uint32_t *at = vd_sp_alloc_array(arena, c->classes.count + 1, sizeof(*at));
+
+    ret->first = vd_sp_alloc_array(arena, c->classes.count + 1, sizeof(*ret->first));
+    for (uint32_t i = 0; i < c->sp->constraints.count; i++) {
+        if (ret->list[i].good) {
+            VD_SP_FOR_EACH_BIT (ret->list[i].classes, words, class)
+                ret->first[class + 1]++;
+        }
+    }
+    for (uint32_t i = 0; i < c->classes.count; i++)
+        at[i + 1] = ret->first[i + 1] += ret->first[i];
+    ret->rows = vd_sp_alloc_array(arena, ret->first[c->classes.count], sizeof(*ret->rows));
+    for (uint32_t i = 0; i < c->sp->constraints.count; i++) {
+        if (ret->list[i].good) {
+            VD_SP_FOR_EACH_BIT (ret->list[i].classes, words, class)
+                ret->rows[at[class]++] = i;
+        }
+    }
+}
+
 /* The constraints of one class, either kind; false: too many nodes (reported). */
-static bool gen_class(struct vd_sp_image *image, const struct resolved *list, uint32_t class,
+static bool gen_class(struct vd_sp_image *image, const struct by_class *grouped, uint32_t class,
                       bool transition)
 {
     struct vd_sp_checked *c = image->c;
     uint32_t first = image->nodes.count;
 
-    for (uint32_t i = 0; i < c->sp->constraints.count; i++) {
-        const struct resolved *r = &list[i];
+    for (uint32_t i = grouped->first[class]; i < grouped->first[class + 1]; i++) {
+        const struct resolved *r = &grouped->list[grouped->rows[i]];
         uint32_t perms = 0;
 
-        if (!r->good || r->from->transition != transition || !vd_bitmap_get(r->classes, class))
+        if (r->from->transition != transition)
             continue;
         if (!transition && (!vd_sp_resolve_perms(c, &r->from->perms, class, &perms) || perms == 0))
             continue;
@@ -102,19 +133,21 @@ void vd_sp_gen_constraints(struct vd_sp_image *image)
     struct vd_sp_checked *c = image->c;
     struct vd_sp *sp = c->sp;
     struct resolved *list = vd_sp_alloc_array(&sp->arena, sp->constraints.count, sizeof(*list));
+    struct by_class grouped = {.list = list};
 
     for (uint32_t i = 0; i < sp->constraints.count; i++) {
         if (vd_sp_on(sp, sp->constraints.data[i].block) &&
             (sp->mls || !sp->constraints.data[i].mls))
             resolve(image, &sp->constraints.data[i], &list[i]);
     }
+    group(c, &grouped);
     for (uint32_t class = 1; class < c->classes.count; class ++) {
         uint32_t first = image->nodes.count, middle;
 
-        if (!gen_class(image, list, class, false))
+        if (!gen_class(image, &grouped, class, false))
             return;
         middle = image->nodes.count;
-        if (!gen_class(image, list, class, true))
+        if (!gen_class(image, &grouped, class, true))
             return;
         image->classes.data[class].node_first = first;
         image->classes.data[class].node_count = middle - first;
