@@ -11,7 +11,8 @@ import bootimage
 ROOT = os.environ.get("VD_SOURCE_ROOT") or os.path.join(os.path.dirname(__file__), "../..")
 BUILD = os.environ.get("VD_BUILD_ROOT", "build")
 BOOT_VM = os.path.join(ROOT, "image", "boot-vm")
-OPTIONS = "console=ttyS0 quiet panic=-1 security=selinux selinux=1 enforcing=0 audit=0"
+OPTIONS = "console=ttyS0 quiet panic=-1 security=selinux selinux=1 enforcing=0 " \
+          "audit_backlog_limit=0 log_buf_len=4M"
 MISSING_BY = re.compile(" missing-by=[TCRB]*$") # which the kernel does not tell
 DIRECTORY, PROGRAM, PLAIN = 0o040755, 0o100755, 0o100644
 
@@ -181,3 +182,8 @@ def loaded(*names):
         errors = {name: said.one("load", name) for name in names}
         return "" if set(errors.values()) == {"0"} else f"load: {errors}"
     return judge
+
+
+def if_version(number, judge):
+    """Judges only a kernel that reads this version of the format."""
+    return lambda said: judge(said) if int(said.one("show", "policyvers")) >= number else ""

@@ -76,6 +76,10 @@ class KernelPolicy(Policy):
     def kernel(self):
         return f"{self.users[0]}:object_r:kernel_t:s0"
 
+    def context(self, role=None):
+        text = super().context(role)
+        return text.replace(":t0_t", ":alias_t") if self.rng.random() < 0.5 else text
+
     def text(self):
         end = "".join(f"sid {name} {self.kernel()}\n" for name in INITIAL[1:])
         # Without it Linux 6.12 does not load a policy that has booleans.

@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 ROOT = os.environ.get("VD_SOURCE_ROOT") or os.path.join(os.path.dirname(__file__), "../..")
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 import selinux_cases  # noqa: E402
+import selinux_xperms  # noqa: E402
 from selinux_machine import Machine  # noqa: E402
 from tap import Tap  # noqa: E402
 
@@ -29,7 +30,7 @@ def main():
         if lacking:
             print(f"1..0 # SKIP not on this machine: {', '.join(lacking)}")
             return 0
-        checks = [case(machine) for case in selinux_cases.CASES]
+        checks = [case(machine) for case in selinux_cases.CASES + selinux_xperms.CASES]
         for name, kernel in KERNELS:
             said = machine.boot(kernel)
             for title, judge in (pair for case in checks for pair in case):

@@ -23,15 +23,17 @@
 #define NUMBERS 65536
 #define PLACE   "/tmp/labelled"
 
-/* What the child in the domain leaves for its parent: no call is needed to hand it over. */
-struct shared {
-    int entered; /* 0, or the errno with which the domain was not entered; -1: nothing */
-    int16_t errors[NUMBERS]; /* of each number tried */
-    uint8_t tried[NUMBERS];
-};
-
 /* Does the one thing with the number, in the domain; 0 or an errno. */
 typedef int attempt_fn(int fd, uint32_t number);
+
+/* What the child in the domain is to try, and what came of it: no call is needed to tell. */
+struct shared {
+    attempt_fn *attempt;
+    int fd;
+    int entered;            /* 0, or the errno with which the domain was not entered; -1: nothing */
+    int error;              /* of the last attempt */
+    uint8_t flags[NUMBERS]; /* GUEST_… */
+};
 
 static int attempt_ioctl(int fd, uint32_t number)
 {
@@ -87,11 +89,11 @@ static void mark(struct shared *shared, const char *range)
     unsigned long last = *end == '-' ? strtoul(end + 1, NULL, 16) : first;
 
     for (unsigned long i = first; i <= last && i < NUMBERS; i++)
-        shared->tried[i] = 1;
+        shared->flags[i] = GUEST_TRIED;
 }
 
 /* Makes the attempts marked in `shared` in a child that enters the domain `context`. */
-static void in_domain(const char *context, struct shared *shared, int fd, attempt_fn *attempt)
+static void in_domain(const char *context, struct shared *shared)
 {
     pid_t child;
 
@@ -100,8 +102,11 @@ static void in_domain(const char *context, struct shared *shared, int fd, attemp
     if (child == 0) {
         shared->entered = guest_write("/proc/self/attr/current", context, strlen(context));
         for (uint32_t i = 0; shared->entered == 0 && i < NUMBERS; i++) {
-            if (shared->tried[i])
-                shared->errors[i] = (int16_t)attempt(fd, i);
+            if (shared->flags[i] == 0)
+                continue;
+            shared->error = shared->attempt(shared->fd, i);
+            if (shared->error != EACCES)
+                shared->flags[i] |= GUEST_ALLOWED;
         }
         _exit(0);
     }
@@ -109,35 +114,54 @@ static void in_domain(const char *context, struct shared *shared, int fd, attemp
         waitpid(child, NULL, 0);
 }
 
-static struct shared *shared_new(void)
+static struct shared *shared_new(attempt_fn *attempt)
 {
     void *mem = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-    return mem == MAP_FAILED ? NULL : mem;
+    if (mem == MAP_FAILED)
+        return NULL;
+    *(struct shared *)mem = (struct shared){.attempt = attempt, .fd = -1};
+    return mem;
 }
 
-/* The numbers that were not answered with EACCES, as runs. */
-static void print_allowed(const char *verb, const struct shared *shared, FILE *out)
+/* The numbers that have a flag, as runs. */
+static void print_numbers(const char *title, const struct shared *shared, uint32_t flag, FILE *out)
 {
     const char *before = "";
 
-    if (shared->entered != 0) {
-        fprintf(out, "error=domain %d", shared->entered);
-        return;
-    }
-    fprintf(out, "%s allowed={", verb);
+    fprintf(out, " %s={", title);
     for (uint32_t i = 0; i < NUMBERS; i++) {
         uint32_t last = i;
-        if (!shared->tried[i] || shared->errors[i] == EACCES)
+        if ((shared->flags[i] & flag) == 0)
             continue;
-        while (last + 1 < NUMBERS && shared->tried[last + 1] && shared->errors[last + 1] != EACCES)
+        while (last + 1 < NUMBERS && (shared->flags[last + 1] & flag) != 0)
             last++;
         fprintf(out, last == i ? "%s%x" : "%s%x-%x", before, i, last);
         before = ",";
         i = last;
     }
     fputc('}', out);
+}
+
+/* VERB SCON TCON RANGE…: tries the numbers in the domain SCON, and tells what came of it. */
+static void try_numbers(char *const *words, uint32_t count, struct shared *shared, FILE *out)
+{
+    bool audited;
+
+    for (uint32_t i = 3; i < count; i++)
+        mark(shared, words[i]);
+    guest_audit_begin();
+    in_domain(words[1], shared);
+    audited = guest_audit_end(shared->flags);
+    if (shared->entered != 0 || !audited) {
+        fprintf(out, "error=%s %d", audited ? "domain" : "audit", shared->entered);
+        return;
+    }
+    fputs(words[0], out);
+    print_numbers("allowed", shared, GUEST_ALLOWED, out);
+    print_numbers("granted", shared, GUEST_GRANTED, out);
+    print_numbers("denied", shared, GUEST_DENIED, out);
 }
 
 /* A file of the type in `context`, on a file system that is wholly so; -1 if there is none. */
@@ -156,16 +180,14 @@ static int labelled_file(const char *context)
 /* ioctl SCON TCON RANGE…: which of the commands reach the file. */
 void guest_ioctl(char *const *words, uint32_t count, FILE *out)
 {
-    struct shared *shared = shared_new();
+    struct shared *shared = shared_new(attempt_ioctl);
     int fd = shared == NULL || count < 4 ? -1 : labelled_file(words[2]);
 
     if (fd < 0)
         fprintf(out, "error=file %d", errno);
     else {
-        for (uint32_t i = 3; i < count; i++)
-            mark(shared, words[i]);
-        in_domain(words[1], shared, fd, attempt_ioctl);
-        print_allowed("ioctl", shared, out);
+        shared->fd = fd;
+        try_numbers(words, count, shared, out);
         close(fd);
     }
     if (shared != NULL)
@@ -175,7 +197,7 @@ void guest_ioctl(char *const *words, uint32_t count, FILE *out)
 /* nlmsg SCON TCON RANGE…: which of the message types a routing socket of TCON takes. */
 void guest_nlmsg(char *const *words, uint32_t count, FILE *out)
 {
-    struct shared *shared = shared_new();
+    struct shared *shared = shared_new(attempt_nlmsg);
     int error = shared == NULL || count < 4
                     ? ENOMEM
                     : guest_write("/proc/self/attr/sockcreate", words[2], strlen(words[2]));
@@ -185,10 +207,8 @@ void guest_nlmsg(char *const *words, uint32_t count, FILE *out)
         fprintf(out, "error=socket %d", error != 0 ? error : errno);
     else {
         guest_write("/proc/self/attr/sockcreate", "", 0);
-        for (uint32_t i = 3; i < count; i++)
-            mark(shared, words[i]);
-        in_domain(words[1], shared, fd, attempt_nlmsg);
-        print_allowed("nlmsg", shared, out);
+        shared->fd = fd;
+        try_numbers(words, count, shared, out);
         close(fd);
     }
     if (shared != NULL)
@@ -198,7 +218,7 @@ void guest_nlmsg(char *const *words, uint32_t count, FILE *out)
 /* bind SCON ADDRESS PORTS…: to which of the TCP ports the domain may bind there. */
 void guest_bind(char *const *words, uint32_t count, FILE *out)
 {
-    struct shared *shared = shared_new();
+    struct shared *shared = shared_new(attempt_bind);
     char mapped[64];
 
     snprintf(mapped, sizeof(mapped), "%s%s", strchr(words[2], ':') == NULL ? "::ffff:" : "",
@@ -209,8 +229,11 @@ void guest_bind(char *const *words, uint32_t count, FILE *out)
     }
     for (uint32_t i = 3; i < count; i++)
         mark(shared, words[i]);
-    in_domain(words[1], shared, -1, attempt_bind);
-    print_allowed("bind", shared, out);
+    in_domain(words[1], shared);
+    if (shared->entered != 0)
+        fprintf(out, "error=domain %d", shared->entered);
+    fputs("bind", out);
+    print_numbers("allowed", shared, GUEST_ALLOWED, out);
     munmap(shared, sizeof(*shared));
 }
 
@@ -236,14 +259,15 @@ void guest_label(char *const *words, uint32_t count, FILE *out)
 
 static int one_attempt(const char *context, int fd, attempt_fn *attempt)
 {
-    struct shared *shared = shared_new();
+    struct shared *shared = shared_new(attempt);
     int error;
 
     if (shared == NULL)
         return ENOMEM;
-    shared->tried[0] = 1;
-    in_domain(context, shared, fd, attempt);
-    error = shared->entered != 0 ? shared->entered : shared->errors[0];
+    shared->flags[0] = GUEST_TRIED;
+    shared->fd = fd;
+    in_domain(context, shared);
+    error = shared->entered != 0 ? shared->entered : shared->error;
     munmap(shared, sizeof(*shared));
     return error;
 }

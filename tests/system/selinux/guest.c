@@ -12,7 +12,7 @@
 
 #define FILE_SIZE   (64u << 20)
 #define PATH_SIZE   256
-#define SHOWN       2 /* differences that are told of one policy */
+#define SHOWN       5 /* differences that are told of one policy */
 #define DUMP_COLUMN 100
 
 int guest_write(const char *path, const void *data, size_t len)

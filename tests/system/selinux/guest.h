@@ -7,6 +7,7 @@
 #ifndef VD_TESTS_SYSTEM_SELINUX_GUEST_H
 #define VD_TESTS_SYSTEM_SELINUX_GUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -35,6 +36,19 @@ void guest_nlmsg(char *const *words, uint32_t count, FILE *out);
 void guest_bind(char *const *words, uint32_t count, FILE *out);
 void guest_label(char *const *words, uint32_t count, FILE *out);
 void guest_unknown(const char *context, FILE *out);
+
+/* Flags of a number that was tried. */
+#define GUEST_TRIED   (1u << 0)
+#define GUEST_ALLOWED (1u << 1) /* not answered with EACCES */
+#define GUEST_GRANTED (1u << 2) /* recorded as granted */
+#define GUEST_DENIED  (1u << 3) /* recorded as denied */
+
+/*
+ * Around attempts: what the kernel recorded of each number, GUEST_GRANTED or
+ * GUEST_DENIED, in flags[number]. False if the records did not come whole.
+ */
+void guest_audit_begin(void);
+bool guest_audit_end(uint8_t *flags);
 
 /* Forgets the numbers of classes and permissions: another policy has been loaded. */
 void guest_forget_classes(void);
