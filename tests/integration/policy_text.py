@@ -109,7 +109,7 @@ def parse(line, types, bools, only=(None, None), exact=False):
     if kind.endswith("_transition") or kind in ("type_member", "type_change"):
         what = [rest.replace(" ", "").replace('"', "")]  # setools prints names bare
     elif kind.endswith("xperm"):
-        what = calls(rest)
+        what = [calls(rest)]
     else:
         what = words(rest) if rest is not None else [""]
     pairs = [(s, t) for s in sources for t in targets]
@@ -126,11 +126,24 @@ def expand(types, text):
 
 
 def calls(text):
-    """Each call of "ioctl { 0x1-0x3 0x7 }"."""
+    """'ioctl { 0x1-0x3 0x7 }' as ("ioctl", the bits of the calls)."""
     kind, rest = text.split(" ", 1)
-    found = []
+    found = 0
     for span in words(rest):
         low, _, high = span.partition("-")
-        found += [f"{kind} {number}" for number in
-                  range(int(low, 16), int(high or low, 16) + 1)]
-    return found
+        low, high = int(low, 16), int(high or low, 16)
+        found |= ((1 << (high - low + 1)) - 1) << low
+    return kind, found
+
+
+def join(triples):
+    """Extended rules of the same types, class and condition as one: setools has a rule for each
+    driver, ours are as written."""
+    found, joined = set(), {}
+    for kind, s, t, tclass, what, when in triples:
+        if isinstance(what, tuple):
+            key = (kind, s, t, tclass, what[0], when)
+            joined[key] = joined.get(key, 0) | what[1]
+        else:
+            found.add((kind, s, t, tclass, what, when))
+    return found | {key[:4] + ((key[4], bits), key[5]) for key, bits in joined.items()}

@@ -138,10 +138,33 @@ def conditional(policy):
     return {f for f in found if f[:-1] not in always}
 
 
+def xperms(policy):
+    """The calls of unconditional extended rules as bits, by rule kind, types and class."""
+    found = {}
+    for rule in policy.terules():
+        if not str(rule.ruletype).endswith("xperm") or not unconditional(rule):
+            continue
+        bits = sum(1 << int(call) for call in set(rule.perms))
+        for one in rule.expand():
+            key = (str(rule.ruletype), str(one.source), str(one.target), str(one.tclass),
+                   str(rule.xperm_type))
+            found[key] = found.get(key, 0) | bits
+    return found
+
+
+def xperm_differences():
+    one, other = xperms(ONE), xperms(OTHER)
+    for key in set(one) | set(other):
+        before, after = one.get(key, 0), other.get(key, 0)
+        for sign, bits in (("-", before & ~after), ("+", after & ~before)):
+            if bits:
+                yield [sign, *key, hex(bits)]
+
+
 symbols()
 roles_and_ranges()
 CONDITIONAL = [conditional(ONE), conditional(OTHER)]
 json.dump({"facts": facts, "rules": rules(), "bools": BOOLS,
            "conditional": [["-", *f] for f in CONDITIONAL[0] - CONDITIONAL[1]]
            + [["+", *f] for f in CONDITIONAL[1] - CONDITIONAL[0]],
-           "both": list(CONDITIONAL[0] & CONDITIONAL[1])}, sys.stdout)
+           "xperms": list(xperm_differences()), "both": list(CONDITIONAL[0] & CONDITIONAL[1])}, sys.stdout)

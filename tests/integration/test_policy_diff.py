@@ -38,6 +38,8 @@ dontaudit b_t x_t:file write;
 if (on) { allow a_t x_t:file write; } else { auditallow b_t y_t:file read; }
 type_transition a_t x_t:process b_t;
 type_transition a_t x_t:file y_t "name";
+allowxperm a_t x_t:chr_file ioctl { 0x10-0x20 0x5401 };
+if (on) { allowxperm b_t x_t:chr_file ioctl 0x7-0x8; }
 user u roles r level s0 range s0 - s1:c0.c1;
 sid kernel u:r:a_t:s0
 sid file u:r:b_t:s0
@@ -55,6 +57,7 @@ CHANGES = [
     ("allow domain { x_t y_t }:file read;", "allow domain x_t:file { read write };"),
     ("allow a_t z_t:dir search;", "allow a_t { z_t y_t }:dir { search add_name };"),
     ("dontaudit b_t", "dontaudit a_t"), ("allow a_t x_t:file write; }", "allow a_t y_t:file write; }"),
+    ("0x20 0x5401", "0x21"), ("0x7-0x8;", "0x7-0x9;"),
     ("process b_t;", "process a_t;"), ('"name"', '"other"'),
     ("range s0 - s1:c0.c1", "range s0 - s1:c0"), ("sid file u:r:b_t:s0", "sid file u:r:a_t:s0"),
     ("ext4 u", "ext3 u"), ("proc / ", "proc /x "), ("tcp 80 ", "tcp 80-81 "),
@@ -114,7 +117,11 @@ EXPECTED = {
               "+ dontaudit a_t x_t:file write;",
               "- allow b_t y_t:file read;", "- dontaudit b_t x_t:file write;",
               "+ allow b_t x_t:file write;", "+ allow n_t x_t:file { read write };",
-              "+ allow a_t z_t:dir add_name;", "+ allow a_t y_t:dir { search add_name };"],
+              "+ allow a_t z_t:dir add_name;", "+ allow a_t y_t:dir { search add_name };",
+              "- allowxperm a_t x_t:chr_file ioctl { 0x0010-0x0020 0x5401 };",
+              "+ allowxperm a_t x_t:chr_file ioctl { 0x0010-0x0021 };",
+              "- allowxperm b_t x_t:chr_file ioctl { 0x0007-0x0008 }; [ on ]:True",
+              "+ allowxperm b_t x_t:chr_file ioctl { 0x0007-0x0009 }; [ on ]:True"],
 }
 
 
@@ -172,7 +179,7 @@ def change(text, seed):
     rng = random.Random(seed)
     lines, types, out = text.splitlines(), [], []
     for line in lines:
-        if re.match(r"(allow|auditallow|dontaudit|typeattribute|type_|range_|role_|permissive|if)",
+        if re.match(r"(allow|auditallow|dontaudit|allowxperm|typeattribute|type_|range_|role_|permissive|if)",
                     line) and rng.random() < 0.06 and \
                 not re.match(r"allow (child|t[3-7]_t)", line):  # what bounds need
             continue
@@ -196,7 +203,7 @@ def change(text, seed):
 
 def our_differences(one, other, types, bools):
     """Facts and triples of what we print, as setools_diff.py has them."""
-    facts, rules, conditional = set(), set(), set()
+    facts, rules, conditional, masks = set(), set(), set(), {}
     for item in json.loads(diff("--json", one, other).stdout)["differences"]:
         sign = "+" if item["change"] == "added" else "-"
         text = item["text"]
@@ -206,13 +213,21 @@ def our_differences(one, other, types, bools):
         if item["part"] == "rules" or text.startswith(("type_transition", "type_member",
                                                        "type_change")):
             for triple in parse(text, types, bools, exact=True):
-                if triple[5] == "always":
+                if isinstance(triple[4], tuple):
+                    if triple[5] == "always":
+                        key = triple[:4] + (triple[4][0],)
+                        masks.setdefault(key, {"-": 0, "+": 0})[sign] |= triple[4][1]
+                elif triple[5] == "always":
                     rules.add((sign,) + triple[:5])
                 elif item["part"] == "rules":
                     conditional.add((sign,) + triple)
         else:
             facts.add((sign, text.rstrip(";")))
-    return facts, rules, conditional
+    # What changed of an extended rule is printed as it was and as it is.
+    xperms = {(sign, *key, hex(bits[sign] & ~bits["-+".replace(sign, "")]))
+              for key, bits in masks.items() for sign in "-+"
+              if bits[sign] & ~bits["-+".replace(sign, "")]}
+    return facts, rules, conditional, xperms
 
 
 def compare(directory, seed, interpreter):
@@ -225,14 +240,15 @@ def compare(directory, seed, interpreter):
     theirs = json.loads(run(interpreter, os.path.join(HERE, "setools_diff.py"),
                             *(path + ".bin" for path in paths), code=0).stdout)
     types = Types(texts[1])
-    facts, rules, conditional = our_differences(*ours, types, theirs["bools"])
+    facts, rules, conditional, xperms = our_differences(*ours, types, theirs["bools"])
     # Two conditions may hold under the same settings: by settings such a rule is in both.
     both = {tuple(f[:5]) + (tuple(f[5]),) for f in theirs["both"]}
     conditional = {f for f in conditional if f[1:] not in both}
     wanted = [{tuple(f) for f in theirs["facts"]}, {tuple(f) for f in theirs["rules"]},
-              {tuple(f[:6]) + (tuple(f[6]),) for f in theirs["conditional"]}]
-    for name, found, want in zip(("facts", "rules", "conditional rules"),
-                                 (facts, rules, conditional), wanted):
+              {tuple(f[:6]) + (tuple(f[6]),) for f in theirs["conditional"]},
+              {tuple(f) for f in theirs["xperms"]}]
+    for name, found, want in zip(("facts", "rules", "conditional rules", "extended rules"),
+                                 (facts, rules, conditional, xperms), wanted):
         T.check(f"policy {seed}: {len(want)} {name} as sediff finds them",
                 found == want and len(want) > 5,
                 f"only ours: {sorted(found - want, key=str)[:6]}\n"

@@ -14,7 +14,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.environ.get("VD_SOURCE_ROOT", "."), "tests", "support"))
 sys.path.insert(0, os.path.join(os.environ.get("VD_SOURCE_ROOT", "."), "tests", "integration"))
 import tap  # noqa: E402
-from policy_text import Types, parse  # noqa: E402
+from policy_text import Types, join, parse  # noqa: E402
 from random_te import Policy  # noqa: E402
 
 VERIDIAN = os.path.join(os.environ.get("VD_BUILD_ROOT", "build"), "bin", "veridian")
@@ -131,7 +131,8 @@ def normal(triples, words):
     """checkpolicy merges rules of the same types and class, and writes `self` of an attribute
     as its types: of what is found for it by permission or directly, both see other rules."""
     if "-p" in words:
-        triples = {t for t in triples if t[4] == words[words.index("-p") + 1]}
+        triples = {t for t in triples if t[4] == words[words.index("-p") + 1] or
+                   isinstance(t[4], tuple)}
     if "-ds" in words or "-dt" in words:
         triples = {t for t in triples if t[1] != t[2]}
     return triples
@@ -160,8 +161,8 @@ def compare(directory, seed):
                 name = words[words.index(f"-{letter}") + 1]
                 only[i] = {t for t in types.types if re.search(name, t)} if "-rs" in words \
                     else types.one(name)
-        sets = [normal(set().union(*(parse(line, types, policy.bools, only)
-                                     for line in done.stdout.splitlines())), words)
+        sets = [normal(join(set().union(*(parse(line, types, policy.bools, only)
+                                          for line in done.stdout.splitlines()))), words)
                 for done in (ours, theirs)]
         T.check(f"policy {seed}: {' '.join(words)}: {len(sets[1])} triples alike",
                 sets[0] == sets[1] and (sets[1] == set()) == (ours.returncode == 1),

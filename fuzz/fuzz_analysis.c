@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What opens as a policy can be analysed: compared with itself it says the same,
+ * its flows and domain transitions can be walked. Size and checksum are repaired
+ * first, as in fuzz_policydb_fixed.c.
+ */
+#include "fuzz/fuzz.h"
+
+#include <string.h>
+
+#include "core/policydb/conditional.h"
+#include "tools/analysis/diff.h"
+#include "tools/analysis/flow.h"
+
+static void differ(void *arg, const struct vd_difference *difference)
+{
+    (void)arg;
+    (void)difference;
+    VD_FUZZ_ASSERT(false);
+}
+
+static bool walked(void *arg, const uint32_t *types, uint32_t length)
+{
+    const struct vd_graph *graph = arg;
+
+    for (uint32_t i = 0; i < length; i++)
+        VD_FUZZ_ASSERT(vd_bitmap_get(vd_graph_row(graph, types[i]), types[i + 1]));
+    return true;
+}
+
+static void flow(const struct vd_policydb *db)
+{
+    struct vd_perm_map map = {};
+    struct vd_flow_options options = {.map = &map, .min_weight = 1, .any_booleans = true};
+    struct vd_graph graph = {};
+    bool stopped;
+
+    VD_FUZZ_ASSERT(vd_perm_map_standard(db, &map) == VD_OK);
+    if (vd_flow_information(db, &options, &graph, NULL) == VD_OK) {
+        struct vd_graph_search search = {.from = 1, .max_length = 3, .limit = 20};
+
+        for (search.to = 2; search.to < graph.types && search.to < 8; search.to++)
+            VD_FUZZ_ASSERT(vd_graph_paths(&graph, &search, walked, &graph, &stopped) == VD_OK);
+    }
+    vd_graph_done(&graph);
+    vd_perm_map_done(&map);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct vd_policydb db;
+    struct vd_pdb_header head;
+    uint8_t *copy;
+
+    if (size < sizeof(head) || size > 1u << 18)
+        return 0;
+    copy = malloc(size);
+    if (copy == NULL)
+        return 0;
+    memcpy(copy, data, size);
+    memcpy(&head, copy, sizeof(head));
+    memcpy(head.magic, VD_PDB_MAGIC, sizeof(head.magic));
+    head.version = VD_PDB_VERSION;
+    head.total_size = (uint32_t)size;
+    memcpy(copy, &head, sizeof(head));
+    head.checksum = vd_policydb_checksum(copy, (uint32_t)size);
+    memcpy(copy, &head, sizeof(head));
+    if (vd_policydb_open(&db, copy, size, NULL) == VD_OK && vd_policydb_header(&db)->types < 512) {
+        VD_FUZZ_ASSERT(vd_diff_run(&db, &db, (1u << VD_DIFF_COUNT) - 1, differ, NULL) == VD_OK);
+        flow(&db);
+    }
+    free(copy);
+    return 0;
+}
