@@ -35,7 +35,7 @@ run: build ## boot the system image in a VM and print the report
 test: build ## every test that fits in 15 minutes
 	scripts/run-tests --build $(BUILD) --suite unit --suite integration --suite system
 
-test-long: build ## the tests that take many boots
+test-long: build ## the tests that take long: the reference policy, many boots
 	scripts/run-tests --build $(BUILD) --suite long
 
 test-sanitize: configure ## the unit tests under the address and undefined-behaviour sanitizers
