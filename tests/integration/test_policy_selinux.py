@@ -19,6 +19,7 @@ from random_te import Policy  # noqa: E402
 from setools_view import sediff, seinfo  # noqa: E402
 from tap import Tap  # noqa: E402
 
+ROOT = os.environ.get("VD_SOURCE_ROOT", ".")
 BUILD = os.environ.get("VD_BUILD_ROOT", "build")
 VERIDIAN = os.path.abspath(os.path.join(BUILD, "bin", "veridian"))
 ASK = os.path.join(BUILD, "tests", "integration", "sepol_ask")
@@ -231,7 +232,26 @@ def calls(directory):
         struct.unpack_from("<I", read(ours(source, v)), 16)[0] == v for v in VERSIONS))
 
 
+def every_word_is_used():
+    """Each word that begins a statement stands in the sources of this test or of the labels'."""
+    def text(path):
+        with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+            return file.read()
+    words = dict(re.findall(r'X\((\w+), "(\w+)"\)', text("tools/sepolicy/keywords.h")))
+    used = "".join(text(f"tests/{path}.py") for path in (
+        "support/every_statement", "integration/test_policy_selinux",
+        "integration/test_policy_labels"))
+    for name, function in re.findall(r"\[VD_SP_KW_(\w+)\] = \{(\w+),",
+                                     text("tools/sepolicy/parse/parser.c")):
+        # Refused ones have negative tests; SELinux's format has no neveraudit here: a unit test.
+        if function not in ("vd_sp_st_module", "vd_sp_st_xen") and name != "NEVERAUDIT":
+            check(f"a source has the statement {words[name]}",
+                  re.search(rf"(?:^|[;{{}}\"\n]|sid \w+|class \w+)\s*{words[name]}\b", used,
+                            re.I | re.M) is not None)
+
+
 def main():
+    every_word_is_used()
     with tempfile.TemporaryDirectory() as directory:
         calls(directory)
         refused(directory)

@@ -63,7 +63,7 @@ type_transition domain d_t:file e_t "resolv.conf"; type_transition b_t { d_t e_t
 type_transition a_t { d_t e_t }:dir e_t "x"; type_transition c_t self:file d_t "x";
 if ((one || two) ^ (three == two)) { allow a_t e_t:file write; } else { allow a_t e_t:file read; }
 if (one != three) { allow a_t things:file execute; }
-allowxperm a_t things:file ioctl { 0x8910 0x8920-0x8930 }; allow a_t things:file ioctl;
+neverallowxperm a_t things:file ioctl 0x9000; allowxperm a_t things:file ioctl { 0x8910 0x8920-0x8930 }; allow a_t things:file ioctl;
 allowxperm domain { d_t e_t }:file ioctl { 0x5400-0x56ff }; dontauditxperm domain self:socket ioctl ~0x1;
 auditallowxperm a_t d_t:file ioctl { 0x5401-0x5500 0x5600-0x57fe }; allow domain self:socket ioctl;
 allowxperm { domain -c_t } e_t:socket ioctl { 0x8900-0x8fff { 0x1 0x2-0x3 } };
