@@ -57,9 +57,14 @@ vd_crc64_fold_pclmul(uint64_t crc, const uint8_t *p, size_t size, uint8_t ret[VD
 /* The same with registers of 32 bytes: 128 bytes a step. */
 typedef long long vd_clmul_wide __attribute__((vector_size(32)));
 
-#define VD_CLMUL_FOLD_WIDE(value, by)                                     \
-    ((vd_clmul_wide)__builtin_ia32_vpclmulqdq_v4di((value), (by), 0x00) ^ \
-     (vd_clmul_wide)__builtin_ia32_vpclmulqdq_v4di((value), (by), 0x11))
+#ifdef __clang__ /* one instruction, two names */
+#define VD_CLMUL_WIDE __builtin_ia32_pclmulqdq256
+#else
+#define VD_CLMUL_WIDE __builtin_ia32_vpclmulqdq_v4di
+#endif
+#define VD_CLMUL_FOLD_WIDE(value, by)                    \
+    ((vd_clmul_wide)VD_CLMUL_WIDE((value), (by), 0x00) ^ \
+     (vd_clmul_wide)VD_CLMUL_WIDE((value), (by), 0x11))
 
 __attribute__((target("pclmul,avx2,vpclmulqdq"))) static inline vd_clmul_wide
 vd_clmul_load_wide(const uint8_t *p)

@@ -144,6 +144,13 @@ allow domain d_t:file ioctl; allowxperm a_t d_t:file ioctl 0x10; neverallowxperm
                   "a_t d_t:file ioctl 0x11", "a_t d_t:file ioctl 0x12", "b_t c_t:file ioctl 0x1")] +
               ["allow b_t c_t:file ioctl;"] and
               compile_to(numbers + "\n".join(got["statements"]), "more").returncode == 0, done)
+    many = [f"m{i}_t" for i in range(100)]
+    policy_of_many = build(POLICY + "".join(f"type {name};\n" for name in many), "m")
+    log = "\n".join(RECORD.format("read", A, f"sys_u:object_r:{name}", "file") for name in many)
+    done = veridian("suggest", "--json", policy_of_many, text=log)
+    TAP.check("a hundred targets of one source are one rule", done.returncode == 0 and
+              json.loads(done.stdout)["statements"] == [
+                  f"allow a_t {{ {' '.join(many)} }}:file read;"], done)
     done = veridian("suggest", policy, text="nothing\n")
     TAP.check("an empty log", done.returncode == 0 and done.stdout == "# 0 denials, 0 different\n", done)
     compile_to(POLICY, "stripped", "--strip")

@@ -158,20 +158,42 @@ uint32_t vd_change_denied(const struct vd_inquiry *inquiry, const struct vd_chan
     return denied;
 }
 
+/* True if the change lets rules reach or hold that did not. */
+static bool moves_rules(const struct vd_change *change)
+{
+    for (uint32_t i = 0; change != NULL && i < change->count; i++) {
+        if (change->edits[i].kind == VD_EDIT_ATTRIBUTE || change->edits[i].kind == VD_EDIT_BOOLEAN)
+            return true;
+    }
+    return false;
+}
+
+/* What the policy's own allow rules give the pair once the change is made. */
+static uint32_t own_rules(const struct vd_inquiry *q, const struct vd_change *change,
+                          const struct vd_edit *pair)
+{
+    const struct vd_pdb_leaf *leaf = vd_te_leaf(q->db, pair->source, pair->target, pair->class);
+    uint32_t allowed = 0;
+
+    if (!moves_rules(change))
+        return leaf == NULL ? 0 : vd_layers_leaf(q->db, leaf, q->values);
+    for (uint32_t i = q->class_first[pair->class]; i < q->class_first[pair->class + 1]; i++) {
+        const struct vd_rule *rule = &q->book->rules[q->rules[i]];
+        if (rule->kind == VD_RULE_ALLOW && (rule->perms & ~allowed) != 0 &&
+            vd_change_reaches(q, change, rule, pair->source, pair->target) &&
+            vd_change_in_force(q, change, rule))
+            allowed |= rule->perms;
+    }
+    return allowed;
+}
+
 uint32_t vd_change_te(const struct vd_inquiry *inquiry, const struct vd_change *change,
                       uint32_t source, uint32_t target, uint32_t class)
 {
     struct vd_edit all = {.source = source, .target = target, .class = class, .perms = UINT32_MAX};
     const struct vd_rule *unused;
-    uint32_t allowed = 0;
+    uint32_t allowed = own_rules(inquiry, change, &all);
 
-    for (uint32_t i = inquiry->class_first[class]; i < inquiry->class_first[class + 1]; i++) {
-        const struct vd_rule *rule = &inquiry->book->rules[inquiry->rules[i]];
-        if (rule->kind == VD_RULE_ALLOW && (rule->perms & ~allowed) != 0 &&
-            vd_change_reaches(inquiry, change, rule, source, target) &&
-            vd_change_in_force(inquiry, change, rule))
-            allowed |= rule->perms;
-    }
     for (uint32_t i = 0; change != NULL && i < change->count; i++) {
         const struct vd_edit *e = &change->edits[i];
         if (e->kind == VD_EDIT_ALLOW && e->source == source && e->target == target &&

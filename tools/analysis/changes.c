@@ -16,6 +16,7 @@ struct list {
 struct finder {
     const struct vd_inquiry *q;
     const struct vd_why *why;
+    uint32_t which;       /* VD_CHANGES_… */
     struct list types;    /* what makes the type rules allow it */
     struct list contexts; /* what makes the constraints hold */
     struct list found;
@@ -359,9 +360,10 @@ static vd_status find_types(struct finder *f)
 
     if (types_allow(f, &change)) {
         VD_TRY(try_types(f, &change));
-        return f->why->extended == 0 ? VD_OK : try_booleans(f);
+        return f->why->extended == 0 || (f->which & VD_CHANGES_BOOLEANS) == 0 ? VD_OK
+                                                                              : try_booleans(f);
     }
-    if (allow_rules(f, UINT32_MAX, &change)) {
+    if ((f->which & VD_CHANGES_RULES) != 0 && allow_rules(f, UINT32_MAX, &change)) {
         struct vd_edit number = number_rule(f);
         VD_TRY(try_types(f, &change));
         /* Narrowed to the number: what a neverallowxperm on others asks for. */
@@ -369,9 +371,10 @@ static vd_status find_types(struct finder *f)
             append(&change, &number))
             VD_TRY(try_types(f, &change));
     }
-    VD_TRY(try_booleans(f));
+    if ((f->which & VD_CHANGES_BOOLEANS) != 0)
+        VD_TRY(try_booleans(f));
     for (uint32_t i = 0; i < f->why->layers.count; i++) {
-        if (f->why->lacks[i] != 0)
+        if (f->why->lacks[i] != 0 && (f->which & VD_CHANGES_ATTRIBUTES) != 0)
             VD_TRY(try_attributes(f, i));
     }
     return VD_OK;
@@ -497,14 +500,14 @@ static int order(const void *a, const void *b)
 }
 
 vd_status vd_changes_find(const struct vd_inquiry *inquiry, const struct vd_why *why,
-                          struct vd_changes *ret)
+                          uint32_t which, struct vd_changes *ret)
 {
-    struct finder f = {.q = inquiry, .why = why};
+    struct finder f = {.q = inquiry, .why = why, .which = which};
     vd_status status = VD_OK;
 
     if (why->denied != 0) {
         status = find_types(&f);
-        if (status == VD_OK)
+        if (status == VD_OK && (which & ~VD_CHANGES_BOOLEANS) != 0)
             status = find_contexts(&f);
         if (status == VD_OK)
             status = combine(&f);

@@ -146,15 +146,31 @@ static vd_status explain(const struct vd_inquiry *q, struct vd_why *why)
         find_lacks(q, why, pair);
         VD_TRY(find_constraints(q, why, pair));
     }
-    return find_rules(q, why);
+    return VD_OK;
+}
+
+vd_status vd_why_judge(const struct vd_inquiry *inquiry, const struct vd_why_question *question,
+                       struct vd_why *ret)
+{
+    struct vd_why why = {.question = *question};
+    vd_status status = explain(inquiry, &why);
+
+    if (status != VD_OK) {
+        vd_why_done(&why);
+        return status;
+    }
+    *ret = why;
+    return VD_OK;
 }
 
 vd_status vd_why_explain(const struct vd_inquiry *inquiry, const struct vd_why_question *question,
                          struct vd_why *ret)
 {
-    struct vd_why why = {.question = *question};
-    vd_status status = explain(inquiry, &why);
+    struct vd_why why = {};
+    vd_status status = vd_why_judge(inquiry, question, &why);
 
+    if (status == VD_OK)
+        status = find_rules(inquiry, &why);
     if (status != VD_OK) {
         vd_why_done(&why);
         return status;

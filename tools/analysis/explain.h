@@ -56,6 +56,10 @@ vd_status vd_why_explain(const struct vd_inquiry *inquiry, const struct vd_why_q
                          struct vd_why *ret);
 void vd_why_done(struct vd_why *why);
 
+/* The same without `rules`, whose search costs most. */
+vd_status vd_why_judge(const struct vd_inquiry *inquiry, const struct vd_why_question *question,
+                       struct vd_why *ret);
+
 /* The constraint as written: its rule, or NULL if the rulebook has none. */
 const struct vd_rule *vd_why_constraint_rule(const struct vd_inquiry *inquiry, uint32_t first);
 
@@ -76,14 +80,20 @@ struct vd_changes {
 
 #define VD_CHANGES_MAX 256u /* that are measured; more are not looked for */
 
+/* Which changes are looked for. */
+#define VD_CHANGES_BOOLEANS   (1u << 0)
+#define VD_CHANGES_RULES      (1u << 1) /* and the attributes that constraints ask for */
+#define VD_CHANGES_ATTRIBUTES (1u << 2) /* by which other rules reach the types */
+#define VD_CHANGES_ALL        7u
+
 /*
- * Finds changes that allow all that was asked, measures them and sorts them: those
+ * Finds changes of the kinds in `which` that allow all that was asked, measures them and sorts them: those
  * that nothing forbids before the refused ones, then by how little they open.
  * Nothing is found for what is allowed already, and where only other contexts would
  * help. VD_E_NO_MEMORY. End with vd_changes_done.
  */
 vd_status vd_changes_find(const struct vd_inquiry *inquiry, const struct vd_why *why,
-                          struct vd_changes *ret);
+                          uint32_t which, struct vd_changes *ret);
 void vd_changes_done(struct vd_changes *changes);
 
 #endif

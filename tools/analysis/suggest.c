@@ -152,10 +152,10 @@ static vd_status choose_booleans(struct vd_suggest *s, const struct vd_inquiry *
 {
     struct vd_changes changes = {};
     struct vd_why why = {};
-    vd_status status = vd_why_explain(q, &g->question, &why);
+    vd_status status = vd_why_judge(q, &g->question, &why);
 
     if (status == VD_OK)
-        status = vd_changes_find(q, &why, &changes);
+        status = vd_changes_find(q, &why, VD_CHANGES_BOOLEANS, &changes);
     if (status == VD_OK && why.denied == 0)
         g->state = VD_SUGGEST_ALLOWED;
     for (uint32_t i = 0; status == VD_OK && i < changes.count; i++) {
@@ -178,14 +178,16 @@ static bool together(const struct vd_suggest *s, const struct vd_change *change,
         bool near = false;
         if (e->kind != VD_EDIT_ATTRIBUTE && e->kind != VD_EDIT_ALLOW)
             continue;
-        /* Roles have numbers of their own: no edit of theirs is one of these. */
+        /* Rules alone never forbid each other: only attributes reach what stands elsewhere. */
         for (uint32_t j = 0; j < change->count; j++) {
             const struct vd_edit *other = &change->edits[j];
             if (other->kind != VD_EDIT_ATTRIBUTE && other->kind != VD_EDIT_ALLOW)
                 continue;
-            near = near || e->source == other->source || e->source == other->target ||
-                   (other->kind == VD_EDIT_ATTRIBUTE &&
-                    (e->kind == VD_EDIT_ATTRIBUTE || e->target == other->source));
+            near = near || (e->kind == VD_EDIT_ATTRIBUTE
+                                ? other->kind == VD_EDIT_ATTRIBUTE || e->source == other->source ||
+                                      e->source == other->target
+                                : other->kind == VD_EDIT_ATTRIBUTE &&
+                                      (e->source == other->source || e->target == other->source));
         }
         if (!near)
             continue;
@@ -222,10 +224,18 @@ static vd_status choose_edits(struct vd_suggest *s, const struct vd_inquiry *q,
 {
     struct vd_changes changes = {};
     struct vd_why why = {};
-    vd_status status = vd_why_explain(q, &g->question, &why);
+    vd_status status = vd_why_judge(q, &g->question, &why);
 
-    if (status == VD_OK)
-        status = vd_changes_find(q, &why, &changes);
+    /*
+     * No change opens less than the rule for what lacks, if that is all that stands
+     * against it: attributes are looked for where more does, or the rule is refused.
+     */
+    if (status == VD_OK && why.constraint_count == 0)
+        status = vd_changes_find(q, &why, VD_CHANGES_RULES, &changes);
+    if (status == VD_OK && (changes.count == 0 || changes.list[0].refusal.rule != NULL)) {
+        vd_changes_done(&changes);
+        status = vd_changes_find(q, &why, VD_CHANGES_RULES | VD_CHANGES_ATTRIBUTES, &changes);
+    }
     g->state = why.denied != 0                                           ? VD_SUGGEST_STUCK
                : g->state == VD_SUGGEST_ALLOWED || s->boolean_count == 0 ? VD_SUGGEST_ALLOWED
                                                                          : VD_SUGGEST_BOOLEAN;

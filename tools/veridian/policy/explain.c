@@ -65,7 +65,7 @@ static vd_status answer(struct session *s, const struct vd_why_question *questio
     vd_status status = vd_why_explain(&s->inquiry, question, &why);
 
     if (status == VD_OK)
-        status = vd_changes_find(&s->inquiry, &why, &changes);
+        status = vd_changes_find(&s->inquiry, &why, VD_CHANGES_ALL, &changes);
     if (status != VD_OK) {
         vd_why_done(&why);
         return vd_diag_fail(&s->diag, status, "this cannot be explained");

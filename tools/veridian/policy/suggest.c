@@ -99,7 +99,7 @@ static vd_status silence(struct session *s)
                                .source = g->question.source.type,
                                .target = g->question.target.type,
                                .class = g->question.class};
-        VD_TRY(vd_why_explain(&s->inquiry, &g->question, &why));
+        VD_TRY(vd_why_judge(&s->inquiry, &g->question, &why));
         edit.perms = why.denied & why.decision.auditdeny;
         vd_why_done(&why);
         g->state = edit.perms == 0 ? VD_SUGGEST_ALLOWED : VD_SUGGEST_EDIT;
