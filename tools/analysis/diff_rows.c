@@ -198,8 +198,9 @@ static vd_status compare_leaves(struct rows *r, uint32_t one, uint32_t other, ui
     VD_TRY(vd_diff_leaf(&r->sides[0], one, &r->conds, &r->parts[0]));
     VD_TRY(vd_diff_leaf(&r->sides[1], other, &r->conds, &r->parts[1]));
     while (a < r->parts[0].count || b < r->parts[1].count) {
-        struct vd_diff_part *p = &r->parts[0].list[a], *q = &r->parts[1].list[b];
-        int order = a == r->parts[0].count ? 1 : b == r->parts[1].count ? -1 : vd_diff_order(p, q);
+        struct vd_diff_part *p = a == r->parts[0].count ? NULL : &r->parts[0].list[a];
+        struct vd_diff_part *q = b == r->parts[1].count ? NULL : &r->parts[1].list[b];
+        int order = p == NULL ? 1 : q == NULL ? -1 : vd_diff_order(p, q);
         struct vd_diff_part gone = order <= 0 ? *p : (struct vd_diff_part){};
         struct vd_diff_part come = order >= 0 ? *q : (struct vd_diff_part){};
 

@@ -73,6 +73,9 @@ void vd_reach_add(struct vd_reach *reach, uint32_t class, uint32_t mask, struct 
             if (blocks[i] != 0)
                 to[i] |= block_word(reach, blocks[i], mask);
         }
+        /* Blocks have room for targets that the policy does not have. */
+        if (row != 0 && head->types % VD_PDB_BLOCK_TYPES != 0)
+            to[head->blocks - 1] &= ((uint64_t)1 << head->types % VD_PDB_BLOCK_TYPES) - 1;
     }
 }
 
