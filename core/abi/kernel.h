@@ -112,7 +112,8 @@ enum vd_kernel_class {
     X(MAP_READ, "map_read")                 \
     X(MAP_WRITE, "map_write")               \
     X(PROG_LOAD, "prog_load")               \
-    X(PROG_RUN, "prog_run")
+    X(PROG_RUN, "prog_run")                 \
+    X(IOCTL, "ioctl")
 
 enum vd_kernel_perm {
 #define VD_KERNEL_PERM_(name, text) VD_KP_##name,

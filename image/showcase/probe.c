@@ -37,6 +37,7 @@
 
 /* linux/fs.h and older versions of sys/mount.h exclude each other. */
 #define FS_IOC_SETFLAGS _IOW('f', 2, long)
+#define FS_IOC_GETFLAGS _IOR('f', 1, long)
 #define FS_NODUMP_FL    0x40
 
 struct attempt {
@@ -120,6 +121,20 @@ static int try_chattr(char **arg)
     if (fd < 0)
         return errno;
     ret = result(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+    close(fd);
+    return ret;
+}
+
+/* A command that only asks: the flags of the file. */
+static int try_ioctl(char **arg)
+{
+    int fd = open(arg[0], O_RDONLY | O_CLOEXEC);
+    int flags = 0;
+    int ret;
+
+    if (fd < 0)
+        return errno;
+    ret = result(ioctl(fd, FS_IOC_GETFLAGS, &flags));
     close(fd);
     return ret;
 }
@@ -527,6 +542,7 @@ static const struct attempt attempts[] = {
     {"open-neither", try_open_neither, 1, "FILE"},
     {"chmod", try_chmod, 1, "FILE"},
     {"chattr", try_chattr, 1, "FILE"},
+    {"ioctl", try_ioctl, 1, "FILE"},
     {"watch", try_watch, 1, "FILE"},
     {"stdin", try_stdin, 0, ""},
     {"mkdir", try_mkdir, 1, "DIR"},

@@ -102,6 +102,7 @@ static __always_inline bool vd_decided(const struct vd_request *request, struct 
     decision.allowed = cached.allowed;
     decision.auditallow = cached.auditallow;
     decision.auditdeny = cached.auditdeny;
+    vd_xperm_apply(request->xperm, request->perms, &decision);
     verdict = vd_decision_apply(&decision, request->perms);
     ret->denied = verdict.denied;
     ret->audited = verdict.audited;
@@ -142,6 +143,15 @@ __attribute__((noinline)) int vd_judge(const struct vd_request *request)
     if (outcome.audited != 0)
         vd_event_send(request, &outcome);
     return outcome.verdict == VD_EVENT_ALLOWED || outcome.permissive != 0 ? 0 : -VD_EACCES;
+}
+
+__attribute__((noinline)) int vd_ioctl_xperm(__u32 source, __u32 target, __u32 class, __u32 command)
+{
+    const struct vd_context *from = vd_context_of(source), *to = vd_context_of(target);
+
+    if (from == NULL || to == NULL)
+        return 0;
+    return vd_bpf_xperm(from, to, class, (__u32)VD_XPERM_IOCTL << 16 | (command & 0xffff));
 }
 
 /* The sid of the context in the scratch, a new one if it was never seen; 0: no room. */

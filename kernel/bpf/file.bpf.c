@@ -64,8 +64,27 @@ int BPF_PROG(vd_inode_setattr, struct mnt_idmap *idmap, struct dentry *dentry, s
     return vd_check(&request);
 }
 
-/* Flags like "immutable" are set through ioctl; of the other commands nothing is asked. */
-static __always_inline int vd_ask_ioctl(struct file *file, __u32 command)
+/*
+ * Where the policy has extended permissions for the file, the command needs
+ * `ioctl` and a rule that names it (SELinux: ioctl_has_perm).
+ */
+static __always_inline int vd_ask_command(struct file *file, __u32 command)
+{
+    struct inode *inode = file->f_inode;
+    struct vd_request request;
+
+    vd_request_init(&request, VD_EVENT_FILE_PERMISSION, vd_current_sid(), vd_inode_sid(inode),
+                    vd_inode_kind(inode->i_mode));
+    request.xperm = vd_ioctl_xperm(request.source, request.target, request.class, command);
+    if (request.xperm == 0)
+        return 0;
+    vd_request_file(&request, file);
+    vd_request_want(&request, VD_KP_IOCTL);
+    return vd_check(&request);
+}
+
+/* Flags like "immutable" are set through ioctl: they are attributes. */
+static __always_inline int vd_ask_flags(struct file *file, __u32 command)
 {
     struct inode *inode = file->f_inode;
     struct vd_request request;
@@ -83,13 +102,17 @@ static __always_inline int vd_ask_ioctl(struct file *file, __u32 command)
 SEC("lsm/file_ioctl")
 int BPF_PROG(vd_file_ioctl, struct file *file, unsigned int command, unsigned long arg)
 {
-    return vd_ask_ioctl(file, command);
+    int ret = vd_ask_flags(file, command);
+
+    return ret != 0 ? ret : vd_ask_command(file, command);
 }
 
 SEC("lsm/file_ioctl_compat")
 int BPF_PROG(vd_file_ioctl_compat, struct file *file, unsigned int command, unsigned long arg)
 {
-    return vd_ask_ioctl(file, command);
+    int ret = vd_ask_flags(file, command);
+
+    return ret != 0 ? ret : vd_ask_command(file, command);
 }
 
 /* Watching what happens to a file: a fanotify watch can also hold up or refuse every open. */

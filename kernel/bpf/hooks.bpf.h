@@ -109,6 +109,8 @@ struct vd_request {
     __u32 class;  /* the policy's number, 0: it has none */
     __u32 perms;  /* the class's bits */
     __u32 made;   /* sid that the object or task gets; 0: none */
+    __u32 xperm;  /* VD_XPERM_…: what narrows the permissions; 0: nothing does */
+    __u32 unused;
     __u64 dentry; /* addresses, for the event's path and inode; 0: none */
     __u64 mount;
 };
@@ -131,6 +133,12 @@ static __always_inline int vd_check(const struct vd_request *request)
  * then refuse. Uses the current task's scratch.
  */
 int vd_transition_sid(__u32 source, __u32 target, __u32 kind);
+
+/*
+ * What the extended permissions say about an ioctl command: VD_XPERM_…, 0 if the
+ * policy has none for the two labels and the class, or one is missing.
+ */
+int vd_ioctl_xperm(__u32 source, __u32 target, __u32 class, __u32 command);
 
 /* The current task's or another's sid; 0: it has no label. */
 static __always_inline __u32 vd_task_sid(struct task_struct *task)

@@ -14,7 +14,7 @@
  * and proves every access, whatever the policy's bytes are. The capacity stays
  * for the object's life: choose it with room for larger policies.
  *
- * vd_bpf_question, vd_bpf_decide and vd_bpf_transition are global functions:
+ * vd_bpf_question, vd_bpf_decide, vd_bpf_transition and vd_bpf_xperm are global functions:
  * the verifier walks each once, however many hooks call it. Their contexts are
  * pointers into map values or the caller's stack (288 bytes each).
  */
@@ -23,6 +23,7 @@
 
 #include "core/mac/decide.h"
 #include "core/mac/transition.h"
+#include "core/mac/xperm.h"
 
 #define VD_POLICY_CAPACITY_DEFAULT 4096u
 
@@ -111,6 +112,21 @@ __attribute__((noinline)) int vd_bpf_transition(const struct vd_context *source,
     if (source == NULL || target == NULL || !vd_bpf_policy(&db))
         return -1;
     return (int)vd_transition(&db, source, target, &making, ret);
+}
+
+/*
+ * What the extended permissions in force say about a number (VD_XPERM_…, 0: there
+ * are none for the two types and the class). Without a policy: nothing allowed.
+ */
+__attribute__((noinline)) int vd_bpf_xperm(const struct vd_context *source,
+                                           const struct vd_context *target, __u32 class,
+                                           __u32 kind_and_number)
+{
+    struct vd_policydb db;
+
+    if (source == NULL || target == NULL || !vd_bpf_policy(&db))
+        return VD_XPERM_DEFINED;
+    return (int)vd_xperm_said(&db, source->type, target->type, class, kind_and_number);
 }
 
 #endif

@@ -60,6 +60,7 @@ ATTEMPTS = [
     ("open-neither", "open-neither /srv/showcase/public", "file", "write"),
     ("chmod", "chmod /srv/showcase/public", "file", "setattr"),
     ("chattr", "chattr /srv/showcase/public", "file", "setattr"),
+    ("ioctl", "ioctl /srv/showcase/public", "file", "ioctl"),
     ("watch", "watch /srv/showcase/public", "file", "watch"),
     ("console", "write /dev/console", "chr_file", "write"),
     ("create", "create /run/new", "dir", "add_name"),
