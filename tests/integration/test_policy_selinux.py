@@ -176,6 +176,35 @@ def glblub(directory):
         check(f"glblub is written in version {version}", len(read(ours(source, version))) > 0)
 
 
+def conditional_xperms(directory):
+    """Version 34, which libsepol 3.4 does not know: read back by this project's reader."""
+    source = os.path.join(directory, "xperms.te")
+    write(source, "class file class netlink_route_socket class process\nsid kernel\n"
+          "class file { read ioctl } class netlink_route_socket { nlmsg } "
+          "class process { transition }\n"
+          "type a_t; bool x true; bool y false;\nallow a_t self:file ioctl;\n"
+          "auditallow a_t self:file ioctl;\n"
+          "allow a_t self:netlink_route_socket nlmsg;\n"
+          "if (x) { allowxperm a_t self:file ioctl { 1 0x100-0x2ff }; }\n"
+          "else { dontauditxperm a_t self:file ioctl ~0x5; }\n"
+          "if (!y) { auditallowxperm a_t self:file ioctl 1; }\n"
+          "allowxperm a_t self:netlink_route_socket nlmsg { 0x10-0x13 0x200-0x3ff };\n"
+          "role r types a_t;\nuser u roles r;\nsid kernel u:r:a_t\n")
+    run([VERIDIAN, "policy", "compile", "-o", source + ".vpol", source])
+    questions = [f"xperm u:r:a_t u:r:a_t {name} 0x{number:x}" for number in
+                 (0, 1, 2, 5, 0x10, 0x13, 0x14, 0xff, 0x100, 0x1ff, 0x2ff, 0x300, 0xffff)
+                 for name in ("file ioctl", "netlink_route_socket nlmsg")]
+    lines, answers = "\n".join(questions) + "\n", set()
+    for setting in range(4):
+        bools = ["--bool", f"x={setting & 1}", "--bool", f"y={setting >> 1}"]
+        want = run([VERIDIAN, "policy", "query", *bools, source + ".vpol", "--batch"], lines)
+        got = run([VERIDIAN, "policy", "query", *bools, ours(source, 34), "--batch"], lines)
+        answers.add(want)
+        check(f"conditional extended permissions, setting {setting}: version 34 answers alike",
+              want == got and len(want.splitlines()) == len(questions), want + got)
+    check("the booleans make a difference", len(answers) == 4)
+
+
 REFUSED = [
     ("a policy without a rule", "", "error: SELinux's kernel does not take a policy without any"),
     ("a constraint of six values",
@@ -256,6 +285,7 @@ def main():
         calls(directory)
         refused(directory)
         glblub(directory)
+        conditional_xperms(directory)
         if PEER:
             every_statement(directory)
             own_language(directory)
