@@ -112,31 +112,25 @@ static int try_chmod(char **arg)
     return result(chmod(arg[0], 0640));
 }
 
-static int try_chattr(char **arg)
+static int command_on(const char *path, unsigned long command, int flags)
 {
-    int fd = open(arg[0], O_RDONLY | O_CLOEXEC);
-    int flags = FS_NODUMP_FL;
-    int ret;
+    int fd = open(path, O_RDONLY | O_CLOEXEC), ret;
 
     if (fd < 0)
         return errno;
-    ret = result(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+    ret = result(ioctl(fd, command, &flags));
     close(fd);
     return ret;
 }
 
-/* A command that only asks: the flags of the file. */
+static int try_chattr(char **arg)
+{
+    return command_on(arg[0], FS_IOC_SETFLAGS, FS_NODUMP_FL);
+}
+
 static int try_ioctl(char **arg)
 {
-    int fd = open(arg[0], O_RDONLY | O_CLOEXEC);
-    int flags = 0;
-    int ret;
-
-    if (fd < 0)
-        return errno;
-    ret = result(ioctl(fd, FS_IOC_GETFLAGS, &flags));
-    close(fd);
-    return ret;
+    return command_on(arg[0], FS_IOC_GETFLAGS, 0);
 }
 
 static int try_watch(char **arg)
