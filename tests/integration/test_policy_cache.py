@@ -7,6 +7,8 @@ wherever the compiler was killed. Prints TAP.
 VD_CACHE_STEPS: changes of each random policy. VD_CACHE_KILLS: how often it is killed."""
 import os
 import random
+import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -198,6 +200,82 @@ def case_cache_that_cannot_be_written():
         done = subprocess.run(command(out, "yes", files), capture_output=True, text=True, check=False)
         assert done.returncode == 0 and "p.vpol.cache is not written" in done.stderr, done.stderr
         assert os.path.exists(out)
+
+
+FORGED = """class file class process sid kernel class file { read write } class process { fork }
+type a_t; type c_t; allow a_t c_t:file read; neverallow a_t c_t:file write;
+role r_r; role r_r types a_t; user u_u roles r_r; sid kernel u_u:r_r:a_t
+"""
+LEAVES, HEADER, READ, WRITE = 17, 64, 1, 2  # of the compiled policy: docs/formats/policy.md
+
+
+def crc64(data):
+    crc = 2 ** 64 - 1
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xc96c5795d7870f42 if crc & 1 else 0)
+    return crc ^ 2 ** 64 - 1
+
+
+def forge(out):
+    """Gives a_t in the former policy what its neverallow forbids, and makes the cache fit."""
+    data, cache = bytearray(read(out)), bytearray(read(out + ".cache"))
+    blob = data[:struct.unpack_from("<I", data, 16)[0]]
+    offset, _, count = struct.unpack_from("<3I", blob, HEADER + 16 * LEAVES)
+    for leaf in range(offset, offset + 40 * count, 40):
+        if struct.unpack_from("<I", blob, leaf)[0] == READ:
+            for field in (leaf, leaf + 20):
+                struct.pack_into("<I", blob, field, READ | WRITE)
+    blob[24:32] = bytes(8)
+    checksum = crc64(blob)
+    struct.pack_into("<Q", blob, 24, checksum)
+    struct.pack_into("<Q", cache, 32, checksum)
+    cache[16:24] = bytes(8)
+    struct.pack_into("<Q", cache, 16, crc64(cache))
+    for path, content in ((out, blob), (out + ".cache", cache)):
+        with open(path, "wb") as file:
+            file.write(content)
+
+
+def case_what_others_may_write_is_not_used():
+    """Rows of a former policy are taken as they are: only from files that are the caller's own."""
+    def strange(path):
+        os.chown(path, 65534, -1)
+
+    changes = [None, lambda path: os.chmod(path, 0o664), lambda path: os.chmod(path, 0o646)]
+    changes += [strange] if os.geteuid() == 0 else []
+    with tempfile.TemporaryDirectory() as directory:
+        source, out, plain = (os.path.join(directory, name) for name in ("p.te", "p.vpol", "n.vpol"))
+        with open(source, "w", encoding="ascii") as file:
+            file.write(FORGED)
+        compile_to(plain, "no", [source])
+        for change in changes:
+            for suffix in ("", ".cache"):
+                compile_to(out, "yes", [source])
+                forge(out)
+                if change is not None:
+                    change(out + suffix)
+                compile_to(out, "yes", [source])
+                # Forged by the caller it is taken, else this test would show nothing.
+                assert (read(out) == read(plain)) == (change is not None), (change, suffix)
+                os.unlink(out)
+                os.unlink(out + ".cache")
+
+
+def case_keys_that_nobody_can_foretell():
+    with tempfile.TemporaryDirectory() as directory:
+        files = Sources(directory, 46).write()
+        caches = []
+        for name in ("a", "b", "a"):
+            out = os.path.join(directory, name)
+            compile_to(out, "yes", files)
+            caches.append(read(out + ".cache"))
+            assert stat.S_IMODE(os.stat(out + ".cache").st_mode) == 0o600
+        assert caches[0] == caches[2], "a cache that is used keeps its secret"
+        rows = [struct.iter_unpack("<IIQQ", cache[64:]) for cache in caches[:2]]
+        same = [(a, b) for a, b in zip(*rows) if a[0] != b[0] or a[2] == b[2] or a[3] == b[3]]
+        assert len(caches[0]) > 1000 and not same, same[:3]
 
 
 sys.exit(run())

@@ -6,7 +6,7 @@
 #include "core/base/crc64.h"
 
 #define MAGIC   "VDCACHE1"
-#define VERSION 1u
+#define VERSION 2u
 
 struct header {
     uint8_t magic[8];
@@ -17,8 +17,9 @@ struct header {
     uint64_t policy_checksum;
     uint32_t policy_size;
     uint32_t reserved;
+    struct vd_sp_row_key secret;
 };
-_Static_assert(sizeof(struct header) == 48, "header");
+_Static_assert(sizeof(struct header) == 64, "header");
 _Static_assert(sizeof(struct vd_sp_cache_entry) == 24, "entry");
 
 static bool checksum_right(const struct header *head, const uint8_t *data, size_t size)
@@ -57,6 +58,7 @@ bool vd_sp_cache_open(struct vd_sp_cache *ret, const struct vd_sepolicy_former *
         return false;
     cache.entries = (const void *)((const uint8_t *)data + sizeof(head));
     cache.count = head.count;
+    cache.secret = head.secret;
     if (!rising(cache.entries, cache.count) ||
         vd_policydb_open(&cache.policy, former->policy,
                          vd_policydb_extent(former->policy, former->policy_size), NULL) != VD_OK ||
@@ -67,11 +69,19 @@ bool vd_sp_cache_open(struct vd_sp_cache *ret, const struct vd_sepolicy_former *
     return true;
 }
 
-uint8_t *vd_sp_cache_make(uint64_t compiler, const struct vd_sp_cache_entry *entries,
-                          uint32_t count, const void *blob, size_t *ret_size)
+struct vd_sp_row_key vd_sp_cache_secret(const struct vd_sp_cache *cache,
+                                        const struct vd_sepolicy_former *former)
 {
-    struct header head = {.version = VERSION, .count = count, .compiler = compiler};
-    size_t size = count * sizeof(*entries);
+    return cache != NULL ? cache->secret
+                         : (struct vd_sp_row_key){former->secret[0], former->secret[1]};
+}
+
+uint8_t *vd_sp_cache_make(uint64_t compiler, const struct vd_sp_cache *cache, const void *blob,
+                          size_t *ret_size)
+{
+    struct header head = {
+        .version = VERSION, .count = cache->count, .compiler = compiler, .secret = cache->secret};
+    size_t size = cache->count * sizeof(*cache->entries);
     struct vd_pdb_header policy;
     uint8_t *data = malloc(sizeof(head) + size);
 
@@ -83,7 +93,7 @@ uint8_t *vd_sp_cache_make(uint64_t compiler, const struct vd_sp_cache_entry *ent
     head.policy_size = policy.total_size;
     memcpy(data, &head, sizeof(head));
     if (size > 0)
-        memcpy(data + sizeof(head), entries, size);
+        memcpy(data + sizeof(head), cache->entries, size);
     head.checksum = vd_crc64(0, data, sizeof(head) + size);
     memcpy(data, &head, sizeof(head));
     *ret_size = sizeof(head) + size;

@@ -15,7 +15,10 @@
 #include "tools/sepolicy/memory.h"
 #include "tools/sepolicy/sepolicy.h"
 
-/* The rules that bear on a row: a sum over them, so that their order does not count. */
+/*
+ * The rules that bear on a row: a sum over them, so that their order does not count. The
+ * hash begins with a secret of the cache, so that no source can be written for a key.
+ */
 struct vd_sp_row_key {
     uint64_t low, high;
 };
@@ -32,13 +35,18 @@ struct vd_sp_cache {
     struct vd_policydb policy;
     const struct vd_sp_cache_entry *entries;
     uint32_t count;
+    struct vd_sp_row_key secret;
 };
 
 /* False: not to be used, for whatever reason. */
 bool vd_sp_cache_open(struct vd_sp_cache *ret, const struct vd_sepolicy_former *former);
 
-/* The bytes of a cache for the compiled policy `blob`, malloc'ed. NULL: no memory. */
-uint8_t *vd_sp_cache_make(uint64_t compiler, const struct vd_sp_cache_entry *entries,
-                          uint32_t count, const void *blob, size_t *ret_size);
+/* What the keys of this compilation begin with: the cache's secret, else (NULL) a new one. */
+struct vd_sp_row_key vd_sp_cache_secret(const struct vd_sp_cache *cache,
+                                        const struct vd_sepolicy_former *former);
+
+/* The bytes of `cache`, its `policy` left aside, for the policy `blob`, malloc'ed. NULL: no memory. */
+uint8_t *vd_sp_cache_make(uint64_t compiler, const struct vd_sp_cache *cache, const void *blob,
+                          size_t *ret_size);
 
 #endif

@@ -54,6 +54,18 @@ static void begin(struct vd_sp *sp)
     declare_object_role(sp);
 }
 
+/* What the next compilation may take from this one. */
+static void keep_cache(const struct vd_sp *sp, const struct vd_sp_image *image,
+                       struct vd_sepolicy_result *ret)
+{
+    const struct vd_sepolicy_former *former = &sp->options->former;
+    struct vd_sp_cache cache = {.entries = image->row_keys.data,
+                                .count = image->row_keys.count,
+                                .secret = vd_sp_cache_secret(sp->cache, former)};
+
+    ret->cache = vd_sp_cache_make(former->compiler, &cache, ret->blob, &ret->cache_size);
+}
+
 /* From the model to the bytes. */
 static vd_status finish(struct vd_sp *sp, struct vd_sepolicy_result *ret)
 {
@@ -86,8 +98,7 @@ static vd_status finish(struct vd_sp *sp, struct vd_sepolicy_result *ret)
     if (sp->options->form == VD_SEPOLICY_VERIDIAN && sp->options->rulebook)
         VD_TRY(vd_sp_book_append(&image, &ret->blob, &ret->size));
     if (sp->options->form == VD_SEPOLICY_VERIDIAN && sp->options->keep_cache)
-        ret->cache = vd_sp_cache_make(sp->options->former.compiler, image.row_keys.data,
-                                      image.row_keys.count, ret->blob, &ret->cache_size);
+        keep_cache(sp, &image, ret);
     return VD_OK;
 }
 

@@ -75,11 +75,13 @@ struct vd_sepolicy_message {
 /*
  * What an earlier call left: its cache and, unchanged, its policy; both may be empty. Parts of
  * the policy that still follow from the same rules are taken from there. What does not
- * fit together is not used; the result is the same.
+ * fit together is not used; the result is the same. Both must come from the caller's own
+ * compilations: whoever forges both says what the policy allows.
  */
 struct vd_sepolicy_former {
-    uint64_t compiler; /* tells this build of the compiler from others, in new caches too */
-    const void *cache; /* aligned to 8, as is the policy; borrowed */
+    uint64_t compiler;  /* tells this build of the compiler from others, in new caches too */
+    uint64_t secret[2]; /* random: of a new cache, where there is none that can be used */
+    const void *cache;  /* aligned to 8, as is the policy; borrowed */
     size_t cache_size;
     const void *policy; /* a rulebook may follow */
     size_t policy_size;

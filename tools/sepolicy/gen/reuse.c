@@ -15,7 +15,7 @@ static struct vd_sp_row_key mix(struct vd_sp_row_key key, uint64_t word)
 
 static struct vd_sp_row_key key_of_set(const struct vd_sp_checked *c, uint32_t set)
 {
-    struct vd_sp_row_key key = {1, 2};
+    struct vd_sp_row_key key = vd_sp_cache_secret(c->sp->cache, &c->sp->options->former);
 
     for (uint32_t i = 0; i < c->type_words; i++) {
         if (c->sets.data[set].words[i] != 0)
