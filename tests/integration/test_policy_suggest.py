@@ -151,6 +151,7 @@ allow domain d_t:file ioctl; allowxperm a_t d_t:file ioctl 0x10; neverallowxperm
     TAP.check("a hundred targets of one source are one rule", done.returncode == 0 and
               json.loads(done.stdout)["statements"] == [
                   f"allow a_t {{ {' '.join(many)} }}:file read;"], done)
+    joint()
     done = veridian("suggest", policy, text="nothing\n")
     TAP.check("an empty log", done.returncode == 0 and done.stdout == "# 0 denials, 0 different\n", done)
     compile_to(POLICY, "stripped", "--strip")
@@ -161,6 +162,24 @@ allow domain d_t:file ioctl; allowxperm a_t d_t:file ioctl 0x10; neverallowxperm
         done = veridian("suggest", *arguments, text="")
         TAP.check(f"wrong: {arguments}", done.returncode == 2 and part in done.stderr and
                   done.stdout == "", done)
+
+
+def joint():
+    """An attribute for one denial and a number for another, which a neverallowxperm on the
+    attribute forbids together, in either order."""
+    text = POLICY.replace("read write open", "read write open ioctl") + """
+allow b_t c_t:file ioctl; allowxperm b_t c_t:file ioctl 0x5; allowxperm trusted c_t:file ioctl 0x6;
+neverallowxperm trusted c_t:file ioctl 0x77;
+"""
+    number = RECORD.format("ioctl", B, C, "file") + " ioctlcmd=0x77\n"
+    attribute = RECORD.format("open", B, OTHER, "file") + "\n"
+    for log, outcomes in [(number + attribute, ["statement", "forbidden"]),
+                          (attribute + number, ["statement", "forbidden"])]:
+        done = veridian("suggest", "--json", build(text, "j"), text=log)
+        got = json.loads(done.stdout)
+        TAP.check("a number and an attribute that a neverallowxperm forbids together",
+                  [g["outcome"] for g in got["groups"]] == outcomes and
+                  compile_to(text + "\n".join(got["statements"]), "more").returncode == 0, done)
 
 
 def with_neverallows(made, text, rng):

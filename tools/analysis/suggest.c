@@ -168,32 +168,38 @@ static vd_status choose_booleans(struct vd_suggest *s, const struct vd_inquiry *
     return status;
 }
 
+/* True if one edit may make a neverallow forbid what the other gives. */
+static bool near(const struct vd_edit *a, const struct vd_edit *b)
+{
+    bool rule_a = a->kind == VD_EDIT_ALLOW || a->kind == VD_EDIT_ALLOWXPERM;
+    bool rule_b = b->kind == VD_EDIT_ALLOW || b->kind == VD_EDIT_ALLOWXPERM;
+
+    /* Roles and booleans have numbers of their own: no edit of theirs is one of types. */
+    if ((!rule_a && a->kind != VD_EDIT_ATTRIBUTE) || (!rule_b && b->kind != VD_EDIT_ATTRIBUTE))
+        return false;
+    if (!rule_a && !rule_b)
+        return true;
+    /* Rules alone never forbid each other: only attributes reach what stands elsewhere. */
+    if (rule_a && rule_b)
+        return false;
+    return rule_a ? b->source == a->source || b->source == a->target
+                  : a->source == b->source || a->source == b->target;
+}
+
 /* What is proposed already and bears on the types of an edit: judged together with it. */
 static bool together(const struct vd_suggest *s, const struct vd_change *change,
                      struct vd_change *ret)
 {
     *ret = *change;
     for (uint32_t i = 0; i < s->edit_count; i++) {
-        const struct vd_edit *e = &s->edits[i].edit;
-        bool near = false;
-        if (e->kind != VD_EDIT_ATTRIBUTE && e->kind != VD_EDIT_ALLOW)
-            continue;
-        /* Rules alone never forbid each other: only attributes reach what stands elsewhere. */
-        for (uint32_t j = 0; j < change->count; j++) {
-            const struct vd_edit *other = &change->edits[j];
-            if (other->kind != VD_EDIT_ATTRIBUTE && other->kind != VD_EDIT_ALLOW)
-                continue;
-            near = near || (e->kind == VD_EDIT_ATTRIBUTE
-                                ? other->kind == VD_EDIT_ATTRIBUTE || e->source == other->source ||
-                                      e->source == other->target
-                                : other->kind == VD_EDIT_ATTRIBUTE &&
-                                      (e->source == other->source || e->target == other->source));
-        }
-        if (!near)
+        bool any = false;
+        for (uint32_t j = 0; j < change->count; j++)
+            any = any || near(&s->edits[i].edit, &change->edits[j]);
+        if (!any)
             continue;
         if (ret->count == VD_CHANGE_EDITS)
             return false;
-        ret->edits[ret->count++] = *e;
+        ret->edits[ret->count++] = s->edits[i].edit;
     }
     return true;
 }
