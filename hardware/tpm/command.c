@@ -77,6 +77,8 @@ static const struct {
     {0x12d, "an upgrade of the TPM is under way"},
     {0x142, "the command's size is wrong"},
     {0x143, "this TPM does not have the command"},
+    {0x14a, "nothing was written to the index yet"},
+    {0x14c, "the index is defined already"},
     {0x149, "the object's non-volatile memory has no room"},
     {0x153, "the TPM wants its self test first"},
     {0x081, "the asymmetric algorithm is not supported"},
@@ -248,8 +250,18 @@ static vd_status seal_size(struct vd_tpm_command *command, struct vd_diag *diag)
     return vd_write_done(&w);
 }
 
-vd_status vd_tpm_run(struct vd_tpm *tpm, struct vd_tpm_command *command,
-                     struct vd_tpm_response *ret, struct vd_diag *diag)
+static bool is_expected(uint32_t code, const uint32_t expected[VD_TPM_EXPECTED])
+{
+    for (size_t i = 0; i < VD_TPM_EXPECTED; i++) {
+        if (expected[i] == code)
+            return true;
+    }
+    return false;
+}
+
+vd_status vd_tpm_run_expecting(struct vd_tpm *tpm, struct vd_tpm_command *command,
+                               const uint32_t expected[VD_TPM_EXPECTED],
+                               struct vd_tpm_response *ret, struct vd_diag *diag)
 {
     VD_TRY(seal_size(command, diag));
     for (int i = 0; i < RETRIES; i++) {
@@ -269,12 +281,22 @@ vd_status vd_tpm_run(struct vd_tpm *tpm, struct vd_tpm_command *command,
             poll(NULL, 0, RETRY_MS);
             break;
         default:
+            if (is_expected(ret->code, expected))
+                return VD_OK;
             return vd_diagf(diag, rc_status(ret->code), "the TPM refuses: %s (0x%03x)",
                             vd_tpm_rc_text(ret->code), ret->code);
         }
     }
     return vd_diagf(diag, VD_E_TIMEOUT, "the TPM does not get ready: %s (0x%03x)",
                     vd_tpm_rc_text(ret->code), ret->code);
+}
+
+vd_status vd_tpm_run(struct vd_tpm *tpm, struct vd_tpm_command *command,
+                     struct vd_tpm_response *ret, struct vd_diag *diag)
+{
+    static const uint32_t none[VD_TPM_EXPECTED];
+
+    return vd_tpm_run_expecting(tpm, command, none, ret, diag);
 }
 
 vd_status vd_tpm_flush(struct vd_tpm *tpm, uint32_t handle, struct vd_diag *diag)

@@ -29,6 +29,7 @@
 #define VD_TPM_CC_FLUSH_CONTEXT      0x00000165u
 #define VD_TPM_CC_GET_CAPABILITY     0x0000017au
 #define VD_TPM_CC_START_AUTH_SESSION 0x00000176u
+#define VD_TPM_CC_PCR_EXTEND         0x00000182u
 #define VD_TPM_CC_PCR_READ           0x0000017eu
 
 #define VD_TPM_RS_PW          0x40000009u
@@ -80,6 +81,16 @@ vd_status vd_tpm_read_2b(struct vd_reader *r, size_t max, const uint8_t **ret, s
  */
 vd_status vd_tpm_run(struct vd_tpm *tpm, struct vd_tpm_command *command,
                      struct vd_tpm_response *ret, struct vd_diag *diag);
+
+#define VD_TPM_EXPECTED 3u
+
+/*
+ * The same, but the response codes in `expected` (unused ones 0) are no failure: VD_OK, and
+ * `ret->code` has it.
+ */
+vd_status vd_tpm_run_expecting(struct vd_tpm *tpm, struct vd_tpm_command *command,
+                               const uint32_t expected[VD_TPM_EXPECTED],
+                               struct vd_tpm_response *ret, struct vd_diag *diag);
 
 /*
  * Reads `response->message`: exact size, response code, handle, and with

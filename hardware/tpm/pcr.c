@@ -170,3 +170,20 @@ vd_status vd_tpm_pcr_read(struct vd_tpm *tpm, const struct vd_tpm_bank *bank,
     *ret = values;
     return VD_OK;
 }
+
+vd_status vd_tpm_pcr_extend(struct vd_tpm *tpm, uint32_t pcr, const struct vd_tpm_digest *digests,
+                            uint32_t count, struct vd_diag *diag)
+{
+    struct vd_tpm_response response;
+    struct vd_tpm_command command;
+
+    if (pcr >= VD_PCR_COUNT)
+        return vd_diag_fail(diag, VD_E_RANGE, "a PCR is 0 to 23");
+    vd_tpm_begin_authorised(&command, VD_TPM_CC_PCR_EXTEND, pcr);
+    vd_write_be32(&command.w, count);
+    for (uint32_t i = 0; i < count; i++) {
+        vd_write_be16(&command.w, digests[i].algorithm);
+        vd_write_bytes(&command.w, digests[i].bytes, vd_tpm_alg_size(digests[i].algorithm));
+    }
+    return vd_tpm_run(tpm, &command, &response, diag);
+}

@@ -43,4 +43,14 @@ vd_status vd_tpm_pcr_banks(struct vd_tpm *tpm, struct vd_tpm_selection *ret, str
 vd_status vd_tpm_pcr_read(struct vd_tpm *tpm, const struct vd_tpm_bank *bank,
                           struct vd_pcr_bank *ret, struct vd_diag *diag);
 
+/* A digest for one bank. */
+struct vd_tpm_digest {
+    uint16_t algorithm; /* TPM_ALG_ID */
+    uint8_t bytes[VD_DIGEST_MAX_SIZE];
+};
+
+/* Extends a PCR (0 to 23) by a digest in each of the banks named. VD_E_RANGE: no such PCR. */
+vd_status vd_tpm_pcr_extend(struct vd_tpm *tpm, uint32_t pcr, const struct vd_tpm_digest *digests,
+                            uint32_t count, struct vd_diag *diag);
+
 #endif

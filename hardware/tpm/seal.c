@@ -284,22 +284,22 @@ vd_status vd_tpm_load(const struct vd_tpm_link *link, const struct vd_tpm_storag
     struct vd_tpm_response response;
     struct vd_tpm_call call;
     const uint8_t *name;
-    vd_status status;
     size_t size;
 
     VD_TRY(check_sealed(link->crypto, sealed, &object.name, diag));
     vd_tpm_call_begin(&call, VD_TPM_CC_LOAD);
+    /* The private part's integrity, or a form or size that no TPM makes. */
+    call.expected[0] = 0x1df;
+    call.expected[1] = 0x1d5;
+    call.expected[2] = 0x1c4;
     vd_tpm_call_authorised(&call, parent->handle, &parent->name, NULL);
     vd_write_bytes(&call.parameters, sealed->private_area, sealed->private_size);
     vd_write_bytes(&call.parameters, sealed->public_area, sealed->public_size);
-    response.code = VD_TPM_RC_SUCCESS;
-    status = vd_tpm_call_run(link, &call, &response, diag);
-    /* The private part's integrity, or a form or size that no TPM makes. */
-    if (response.code == 0x1df || response.code == 0x1d5 || response.code == 0x1c4)
+    VD_TRY(vd_tpm_call_run(link, &call, &response, diag));
+    if (response.code != VD_TPM_RC_SUCCESS)
         return vd_diag_fail(diag, VD_E_DENIED,
                             "the object was sealed by another TPM or under another key, or its "
                             "bytes were changed");
-    VD_TRY(status);
     object.handle = response.handle;
     if (vd_tpm_read_2b(&response.parameters, VD_TPM_NAME_SIZE, &name, &size) != VD_OK ||
         size != VD_TPM_NAME_SIZE || !vd_ct_equal(name, object.name.bytes, size)) {

@@ -18,6 +18,8 @@ void vd_tpm_call_begin(struct vd_tpm_call *call, uint32_t code)
     call->code = code;
     call->handle_count = call->authorised = 0;
     call->session = NULL;
+    for (size_t i = 0; i < VD_TPM_EXPECTED; i++)
+        call->expected[i] = VD_TPM_RC_SUCCESS;
     vd_writer_init(&call->parameters, call->bytes, sizeof(call->bytes));
 }
 
@@ -235,8 +237,8 @@ vd_status vd_tpm_call_run(const struct vd_tpm_link *link, struct vd_tpm_call *ca
     vd_status status = assemble(link->crypto, call, &command, diag);
 
     if (status == VD_OK)
-        status = vd_tpm_run(link->tpm, &command, ret, diag);
-    if (status == VD_OK && call->session != NULL)
+        status = vd_tpm_run_expecting(link->tpm, &command, call->expected, ret, diag);
+    if (status == VD_OK && ret->code == VD_TPM_RC_SUCCESS && call->session != NULL)
         status = accept(link->crypto, call, ret, diag);
     if (call->session != NULL)
         call->session->encrypt_command = call->session->encrypt_response = false;

@@ -76,8 +76,9 @@ struct vd_tpm_call {
     uint32_t handle[VD_TPM_CALL_HANDLES];
     uint8_t name[VD_TPM_CALL_HANDLES][VD_TPM_NAME_SIZE];
     size_t name_size[VD_TPM_CALL_HANDLES];
-    struct vd_tpm_session *session; /* borrowed; NULL: the empty password */
-    uint32_t authorised;            /* handles that need an authorisation, the first ones */
+    struct vd_tpm_session *session;     /* borrowed; NULL: the empty password */
+    uint32_t authorised;                /* handles that need an authorisation, the first ones */
+    uint32_t expected[VD_TPM_EXPECTED]; /* as in vd_tpm_run_expecting; none at the start */
     struct vd_writer parameters;
     uint8_t bytes[VD_TPM_MAX_BYTES];
 };
@@ -96,7 +97,7 @@ void vd_tpm_call_authorised(struct vd_tpm_call *call, uint32_t handle,
                             const struct vd_tpm_name *name, struct vd_tpm_session *session);
 
 /*
- * Runs the call as vd_tpm_run does. With a session the response is refused (VD_E_DENIED) if
+ * Runs the call as vd_tpm_run_expecting does. With a session the response is refused (VD_E_DENIED) if
  * its HMAC is wrong; an encrypted first parameter comes back in clear.
  */
 vd_status vd_tpm_call_run(const struct vd_tpm_link *link, struct vd_tpm_call *call,

@@ -26,9 +26,8 @@ class Swtpm:
              "--ctrl", f"type=unixio,path={self.path}.ctrl",
              "--flags", "not-need-init,startup-clear"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        # The control channel is made last.
         limit = time.monotonic() + 30
-        while not os.path.exists(f"{self.path}.ctrl"):
+        while not (os.path.exists(self.path) and os.path.exists(f"{self.path}.ctrl")):
             if self.process.poll() is not None or time.monotonic() > limit:
                 self.close()
                 raise AssertionError("swtpm does not start")

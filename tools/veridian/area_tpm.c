@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* The area `tpm`: what the TPM is, its PCRs, the event log that explains them, sealing. */
+/* The area `tpm`: what the TPM is, its PCRs, the event log that explains them; tpm/ has the rest. */
 #include "tools/veridian/areas.h"
 
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "lib/hash.h"
 #include "lib/json.h"
 #include "tools/veridian/attest/make.h"
+#include "tools/veridian/tpm/memory.h"
 #include "tools/veridian/tpm/seal.h"
 
 struct tpm_args {
@@ -248,12 +249,12 @@ static const struct vd_cli_command eventlog_command = {
 };
 
 static const struct vd_cli_command *const verbs[] = {
-    &info_command,        &pcr_command,           &eventlog_command,
-    &vd_tpm_seal_command, &vd_tpm_unseal_command, NULL,
+    &info_command,      &pcr_command,         &eventlog_command,      &vd_tpm_extend_command,
+    &vd_tpm_nv_command, &vd_tpm_seal_command, &vd_tpm_unseal_command, NULL,
 };
 
 const struct vd_cli_command vd_area_tpm = {
     .name = "tpm",
-    .summary = "the TPM: its PCRs, the event log, sealing",
+    .summary = "the TPM: PCRs, event log, non-volatile memory, sealing",
     .commands = verbs,
 };
