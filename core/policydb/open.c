@@ -71,13 +71,24 @@ vd_status vd_pdb_bad(const struct vd_pdb_check *c, enum vd_pdb_section section, 
 
 #define AT(field) offsetof(struct vd_pdb_header, field)
 
+/* Of a cut policy as much of the magic as there is. */
+static bool has_magic(const void *data, size_t size)
+{
+    return size == 0 || __builtin_memcmp(data, VD_PDB_MAGIC, size < 8 ? size : 8) == 0;
+}
+
+static vd_status no_magic(struct vd_diag *diag)
+{
+    return vd_diag_fail_at(diag, VD_E_MAGIC, 0,
+                           "not a compiled policy: expected the magic VDPOLICY");
+}
+
 static vd_status check_frame(const struct vd_pdb_check *c, size_t size)
 {
     const struct vd_pdb_header *head = c->head;
 
-    if (__builtin_memcmp(head->magic, VD_PDB_MAGIC, sizeof(head->magic)) != 0)
-        return vd_diag_fail_at(c->diag, VD_E_MAGIC, 0,
-                               "not a compiled policy: expected the magic VDPOLICY");
+    if (!has_magic(head->magic, sizeof(head->magic)))
+        return no_magic(c->diag);
     if (head->version != VD_PDB_VERSION)
         return vd_diag_fail_at(c->diag, VD_E_VERSION, AT(version),
                                "this version of the policy format is not known: expected 2");
@@ -237,6 +248,8 @@ vd_status vd_policydb_open(struct vd_policydb *ret, const void *data, size_t siz
 
     if (((uintptr_t)data & (VD_PDB_ALIGN - 1)) != 0)
         return vd_diag_fail(diag, VD_E_USAGE, "the policy is not aligned to 8 bytes in memory");
+    if (size < VD_PDB_HEADER_SIZE && !has_magic(data, size))
+        return no_magic(diag);
     if (size < VD_PDB_HEADER_SIZE)
         return vd_diag_fail_at(diag, VD_E_TRUNCATED, size,
                                "too short for a compiled policy: the header has 832 bytes");

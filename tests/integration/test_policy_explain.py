@@ -46,6 +46,8 @@ sid kernel sys_u:sys_r:a_t
 allow domain e_t:file ioctl; allowxperm a_t e_t:file ioctl { 0x10-0x20 0x5401 };
 if (x) { allowxperm a_t e_t:file ioctl 0x42; }
 neverallowxperm a_t { e_t d_t }:file ioctl 0x777;
+neverallow d_t c_t:process fork;
+neverallow child_t c_t:file read;
 """.replace("neverallow domain c_t:file write;", "neverallow { domain -child_t } c_t:file write;")
 
 # Source type, target (type, or role:type), class, permissions; code; parts of the text.
@@ -65,6 +67,11 @@ TABLE = [
      ["allow b_t c_t:file read; (opens 1)", "typeattribute b_t reader; (opens 2)"]),
     ("b_t", "c_t", "file", "write", 1, ["a neverallow forbids the change that would allow it",
                                          "refused: p.te:19: neverallow { domain -child_t }"]),
+    ("d_t", "c_t", "file", "read", 1,
+     ["1. allow d_t c_t:file read; (opens 1)\n  a neverallow forbids 1 more (--refused lists it)\n"]),
+    ("child_t", "c_t", "file", "read", 1,
+     ["a neverallow forbids each of the 3 changes that would allow it (--refused lists them); the first:\n"
+      "        refused: p.te:29: neverallow child_t c_t:file read; forbids child_t c_t:file read\n"]),
     ("b_t", "c_t", "file", "write --refused", 1,
      ["refused: p.te:19: neverallow { domain -child_t } c_t:file write; forbids b_t c_t:file write"]),
     ("b_t", "d_t", "file", "write", 1, ["the denial is not recorded:", "p.te:16: dontaudit b_t d_t:file"]),

@@ -149,6 +149,29 @@ def printed(directory):
     T.check("--rules", "# and 3 more rules" in done.stdout, done)
 
 
+def hint(directory):
+    """An attribute's types hide other paths: the attribute is named, where it is of use."""
+    source = put(os.path.join(directory, "h.te"), "\n".join(HEAD) + """
+attribute busy; attribute all;
+type a_t, all; type z_t, all; type u_t, busy, all; type v_t, busy, all; type w_t, all;
+allow busy a_t:file read;
+allow busy z_t:file write;
+allow w_t a_t:file read;
+allow w_t z_t:file write;
+role r; role r types all; user u roles r; sid kernel u:r:a_t
+""")
+    policy = os.path.join(directory, "h.vpol")
+    run(VERIDIAN, "policy", "compile", "-o", policy, source, code=0)
+    told = ("# 2 of these 2 paths lead through the 2 types of busy: --exclude busy leaves them out\n")
+    done = flow(policy, "--limit", "2", "a_t", "z_t")
+    T.check("the attribute that all paths lead through", done.stdout.endswith(told), done)
+    done = flow(policy, "a_t", "z_t")
+    T.check("two paths of three are not enough", "--exclude" not in done.stdout, done)
+    done = flow(policy, "--exclude", "busy", "a_t", "z_t")
+    T.check("without them the third", done.stdout.startswith("path 1: 2 steps\n  a_t -> w_t\n") and
+            "path 2" not in done.stdout and "--exclude" not in done.stdout, done)
+
+
 def wrong(directory):
     policy = os.path.join(directory, "t.vpol")
     stripped = os.path.join(directory, "s.vpol")
@@ -250,6 +273,7 @@ def main():
     interpreter = setools_interpreter()
     with tempfile.TemporaryDirectory() as directory:
         printed(directory)
+        hint(directory)
         wrong(directory)
         for seed in range(1, POLICIES + 1):
             if interpreter and shutil.which("checkpolicy"):

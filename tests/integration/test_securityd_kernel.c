@@ -19,6 +19,7 @@
 
 #include "core/abi/kernel.h"
 #include "core/mac/transition.h"
+#include "core/policydb/format.h"
 #include "tests/harness.h"
 #include "tests/support/securityd.h"
 
@@ -160,7 +161,7 @@ static void label_self(uint32_t sid)
 /* In a child with that label: the status of a load of bytes that are no policy. */
 static vd_status load_as(uint32_t sid)
 {
-    struct vd_secadmin_load load = {.data = "x", .size = 1};
+    struct vd_secadmin_load load = {.data = VD_PDB_MAGIC, .size = 8};
     struct vd_secadmin_result result;
     int status;
     pid_t pid = fork();

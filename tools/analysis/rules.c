@@ -359,7 +359,7 @@ void vd_rule_write_place(const struct vd_rules *rules, const struct vd_rule *rul
 
     if (file == NULL && nodes == NULL)
         return;
-    fputc('#', out);
+    fputs(" #", out);
     if (file != NULL) {
         fputc(' ', out);
         vd_foreign_write(file, out);

@@ -40,7 +40,7 @@ struct vd_rule_view vd_rule_whole(const struct vd_rule *rule);
 /* "allow a_t b_t:file { read write };", without a line's end. */
 void vd_rule_write(const struct vd_rules *rules, const struct vd_rule_view *view, FILE *out);
 
-/* "# t.te:12, [ on && ! off ]:False"; nothing if there is neither place nor condition. */
+/* " # t.te:12, [ on && ! off ]:False"; nothing if there is neither place nor condition. */
 void vd_rule_write_place(const struct vd_rules *rules, const struct vd_rule *rule, FILE *out);
 
 /* The rule as an object: kind, source, target, class, permissions, …, condition, file, line. */

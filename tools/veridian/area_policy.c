@@ -85,9 +85,10 @@ static const struct vd_cli_command query_command = {
         "uses: a socket is as its creator), change SCON TCON CLASS, member SCON TCON CLASS,\n"
         "valid CON, permissive CON,\n"
         "validatetrans OLD NEW TASK CLASS, xperm SCON TCON CLASS ioctl|nlmsg NUMBER (one\n"
-        "command or message: xperm allowed=0|1 auditallow=0|1 dontaudit=0|1), label fs_use FS, label genfs FS PATH [CLASS],\n"
-        "label port PROTOCOL NUMBER, label node ADDRESS, label netif NAME, label ibpkey PREFIX\n"
-        "KEY, label ibendport DEVICE PORT. With --batch what is unknown is answered\n"
+        "command or message: xperm allowed=0|1 auditallow=0|1 dontaudit=0|1),\n"
+        "label fs_use FS, label genfs FS PATH [CLASS], label port PROTOCOL NUMBER,\n"
+        "label node ADDRESS, label netif NAME, label ibpkey PREFIX KEY,\n"
+        "label ibendport DEVICE PORT. With --batch what is unknown is answered\n"
         "error=context, error=class, error=argument or\n"
         "error=verb; blank lines and lines that begin with # are passed over.\n"
         "\n"
@@ -106,12 +107,12 @@ static const struct vd_cli_command *const verbs[] = {
     /* One a line: each verb's row comes and goes alone. */
     &vd_policy_compile_command,  //
     &query_command,              //
-    &vd_policy_diff_command,     //
-    &vd_policy_check_command,    //
     &vd_policy_explain_command,  //
     &vd_policy_search_command,   //
     &vd_policy_flow_command,     //
+    &vd_policy_check_command,    //
     &vd_policy_suggest_command,  //
+    &vd_policy_diff_command,     //
     &vd_policy_load_command,     //
     &vd_policy_rollback_command, //
     &vd_policy_booleans_command, //

@@ -57,7 +57,6 @@ static void tell_rule(void *arg, const struct vd_rule *rule, uint32_t via)
         return;
     fputs("#     ", t->out);
     vd_rule_write(t->rules, &view, t->out);
-    fputs(" ", t->out);
     vd_rule_write_place(t->rules, rule, t->out);
     fputc('\n', t->out);
 }

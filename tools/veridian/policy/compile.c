@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,7 +47,8 @@ static const struct vd_cli_option options[] = {
      "what of the kernel's classes and permissions that the policy does not have",
      "deny|reject|allow", "deny", false},
     {"strip", 0, VD_CLI_FLAG, offsetof(struct compile_args, strip),
-     "leave out the rules as written, which search and explain need", NULL, NULL, false},
+     "leave out the rules as written, which explain, search, flow and suggest need", NULL, NULL,
+     false},
     {"cache", 0, VD_CLI_CHOICE, offsetof(struct compile_args, cache),
      "keep OUT.cache, which makes compiling changed sources again quick; auto: for large ones",
      "auto|yes|no", "auto", false},
@@ -136,6 +138,25 @@ static vd_status input_load(struct input *input, const char *path,
     return VD_OK;
 }
 
+/* Said once, where the reader of sources would stumble over each byte. */
+static vd_status refuse_compiled(struct input *input, const struct vd_sepolicy_source *source,
+                                 struct vd_diag *diag)
+{
+    uint8_t start[sizeof(VD_PDB_MAGIC) - 1];
+
+    if (source->size < sizeof(start))
+        return VD_OK;
+    if (source->text != NULL)
+        memcpy(start, source->text, sizeof(start));
+    else if (!read_input(input, 0, (char *)start, sizeof(start)))
+        return VD_OK;
+    if (memcmp(start, VD_PDB_MAGIC, sizeof(start)) != 0)
+        return VD_OK;
+    (void)vd_diag_fail(diag, VD_E_INVALID, "this is a compiled policy, not a source");
+    vd_diag_file(diag, source->name);
+    return VD_E_INVALID;
+}
+
 static vd_status inputs_load(struct inputs *inputs, uint32_t count, char **paths,
                              struct vd_diag *diag)
 {
@@ -146,8 +167,10 @@ static vd_status inputs_load(struct inputs *inputs, uint32_t count, char **paths
     for (uint32_t i = 0; i < count; i++)
         inputs->list[i].fd = -1;
     inputs->count = count;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         VD_TRY(input_load(&inputs->list[i], paths[i], &inputs->sources[i], diag));
+        VD_TRY(refuse_compiled(&inputs->list[i], &inputs->sources[i], diag));
+    }
     return VD_OK;
 }
 
@@ -285,7 +308,7 @@ static int compile(const struct vd_cli_call *call)
 const struct vd_cli_command vd_policy_compile_command = {
     .name = "compile",
     .usage = "[-o OUT] [--format veridian|selinux] [--selinux-version N] [--strip]\n"
-             "    [--cache auto|yes|no] [--mls auto|yes|no] \n"
+             "    [--cache auto|yes|no] [--mls auto|yes|no]\n"
              "    [--handle-unknown deny|reject|allow] FILE...",
     .summary = "compiles policy sources",
     .details =

@@ -206,16 +206,29 @@ static void change(const struct page *p, const struct vd_change *c, uint32_t num
         refusal(p, &c->refusal);
 }
 
+/* Each change is forbidden: by which rule the one that opens least is. */
+static void all_refused(const struct page *p, const struct vd_changes *changes)
+{
+    if (changes->count == 1)
+        fputs("a neverallow forbids the change that would allow it (--refused shows it):\n",
+              p->out);
+    else
+        fprintf(p->out,
+                "a neverallow forbids each of the %u changes that would allow it"
+                " (--refused lists them); the first:\n",
+                changes->count);
+    refusal(p, &changes->list[0].refusal);
+}
+
 static void list_changes(const struct page *p, const struct vd_changes *changes, bool with_refused)
 {
-    uint32_t number = 0, shown = 0, left = 0;
+    uint32_t number = 0, shown = 0, left = 0, refused = 0;
 
     for (uint32_t i = 0; i < changes->count; i++)
-        number += with_refused || changes->list[i].refusal.rule == NULL;
+        refused += changes->list[i].refusal.rule != NULL;
+    number = with_refused ? changes->count : changes->count - refused;
     if (number == 0 && changes->count != 0) {
-        fprintf(p->out, "a neverallow forbids %s that would allow it (--refused lists them):\n",
-                changes->count == 1 ? "the change" : "every change");
-        refusal(p, &changes->list[0].refusal);
+        all_refused(p, changes);
         return;
     }
     if (number == 0) {
@@ -233,6 +246,9 @@ static void list_changes(const struct page *p, const struct vd_changes *changes,
     }
     if (left != 0)
         fprintf(p->out, "  and %u more (--json lists all)\n", left);
+    if (refused != 0 && !with_refused)
+        fprintf(p->out, "  a neverallow forbids %u more (--refused lists %s)\n", refused,
+                refused == 1 ? "it" : "them");
 }
 
 void vd_explain_print(FILE *out, const struct vd_inquiry *inquiry, const struct vd_why *why,

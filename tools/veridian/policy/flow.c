@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tools/veridian/policy/flow.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/diagf.h"
@@ -50,6 +51,7 @@ struct flow {
     struct vd_flow_options options;
     struct vd_graph graph;
     uint64_t paths;
+    uint32_t *through;         /* by attribute: paths that lead through a type of it */
     uint32_t step_rules;       /* of the step at hand */
     json_t *list, *rules_list; /* NULL: text */
     vd_status status;
@@ -57,6 +59,7 @@ struct flow {
 
 static void flow_done(struct flow *f)
 {
+    free(f->through);
     vd_graph_done(&f->graph);
     vd_perm_map_done(&f->map);
     vd_bytes_free(&f->map_text);
@@ -86,7 +89,6 @@ static void tell_rule(void *arg, const struct vd_rule *rule, uint32_t via)
     }
     fputs("    ", stdout);
     vd_rule_write(&f->rules, &view, stdout);
-    putchar(' ');
     vd_rule_write_place(&f->rules, rule, stdout);
     putchar('\n');
 }
@@ -120,12 +122,41 @@ static void tell_step(struct flow *f, uint32_t from, uint32_t to, json_t *steps)
     }
 }
 
+/* True if the number is an attribute's; gives the bitmap of its types. */
+static bool attribute_types(const struct flow *f, uint32_t attribute, uint32_t *ret)
+{
+    const struct vd_pdb_type *row = vd_pdb_row(&f->rules.db, VD_PDB_TYPES, attribute, sizeof(*row));
+
+    if (row == NULL || (row->flags & VD_PDB_TYPE_ATTRIBUTE) == 0)
+        return false;
+    *ret = row->bitmap;
+    return true;
+}
+
+/* Counts the path for each attribute that has a type between its ends. */
+static void count_through(const struct flow *f, const uint32_t *types, uint32_t length)
+{
+    const struct vd_pdb_header *head = vd_policydb_header(&f->rules.db);
+
+    for (uint32_t i = head->types; i < head->sections[VD_PDB_TYPES].count; i++) {
+        uint32_t bitmap, k = 1;
+
+        if (!attribute_types(f, i, &bitmap))
+            continue;
+        while (k < length && !vd_pdb_bit(&f->rules.db, bitmap, types[k]))
+            k++;
+        f->through[i] += k < length;
+    }
+}
+
 static bool tell_path(void *arg, const uint32_t *types, uint32_t length)
 {
     struct flow *f = arg;
     json_t *steps = f->list == NULL ? NULL : json_array();
 
     f->paths++;
+    if (f->through != NULL)
+        count_through(f, types, length);
     if (steps == NULL)
         printf("path %llu: %u step%s\n", (unsigned long long)f->paths, length,
                length == 1 ? "" : "s");
@@ -201,6 +232,37 @@ static vd_status prepare(struct flow *f, struct vd_diag *diag)
     return vd_flow_information(&f->rules.db, &f->options, &f->graph, diag);
 }
 
+/*
+ * Few types that may do everything hide all other paths: names the attribute with
+ * the fewest types, not of the ends, through which three quarters of the paths or more lead.
+ */
+static void hint_exclude(const struct flow *f, const struct vd_graph_search *search)
+{
+    const struct vd_pdb_header *head = vd_policydb_header(&f->rules.db);
+    uint32_t best = 0, fewest = UINT32_MAX;
+
+    for (uint32_t i = head->types; i < head->sections[VD_PDB_TYPES].count; i++) {
+        uint32_t bitmap, size = 0;
+
+        if (!attribute_types(f, i, &bitmap) || f->through[i] < 2 ||
+            f->through[i] < (f->paths * 3 + 3) / 4 ||
+            vd_pdb_bit(&f->rules.db, bitmap, search->from) ||
+            vd_pdb_bit(&f->rules.db, bitmap, search->to))
+            continue;
+        for (uint32_t k = 1; k < head->types; k++)
+            size += vd_pdb_bit(&f->rules.db, bitmap, k);
+        if (size < fewest || (size == fewest && f->through[i] > f->through[best])) {
+            best = i;
+            fewest = size;
+        }
+    }
+    if (best != 0)
+        printf("# %u of these %llu paths lead through the %u types of %s: --exclude %s leaves"
+               " them out\n",
+               f->through[best], (unsigned long long)f->paths, fewest, type_name(f, best),
+               type_name(f, best));
+}
+
 static vd_status run(struct flow *f, char **operands, struct vd_diag *diag)
 {
     struct vd_graph_search search = {.max_length = f->args->max_length, .limit = f->args->limit};
@@ -213,6 +275,9 @@ static vd_status run(struct flow *f, char **operands, struct vd_diag *diag)
     VD_TRY(prepare(f, diag));
     VD_TRY(exclude(f, diag));
     f->list = f->args->json ? json_array() : NULL;
+    if (f->list == NULL) /* without memory: without a hint */
+        f->through = calloc(vd_policydb_header(&f->rules.db)->sections[VD_PDB_TYPES].count,
+                            sizeof(*f->through));
     f->status = vd_graph_paths(&f->graph, &search, tell_path, f, &stopped) == VD_OK
                     ? f->status
                     : VD_E_NO_MEMORY;
@@ -225,6 +290,8 @@ static vd_status run(struct flow *f, char **operands, struct vd_diag *diag)
         return vd_diag_fail(diag, f->status, "out of memory");
     if (f->paths == 0)
         printf("no path from %s to %s\n", operands[1], operands[2]);
+    if (f->paths > 0 && f->through != NULL)
+        hint_exclude(f, &search);
     if (stopped)
         printf("# %u types were entered: there may be more paths\n", VD_GRAPH_MAX_TRIED);
     return VD_OK;
@@ -254,6 +321,8 @@ const struct vd_cli_command vd_policy_flow_command = {
         "enough weight. A domain follows another if it may be entered by a program that the other\n"
         "may execute, and a type_transition says so or the other may choose (setexec), or by\n"
         "dyntransition. Type rules are asked only; constraints may forbid a step.\n"
+        "Types that may do everything make short paths: --exclude with their attribute, in the\n"
+        "reference policy unconfined_domain_type and files_unconfined_type, shows others.\n"
         "\n"
         "Exit codes: 0 there is a path; 1 there is none; 2 the policy or the call is wrong.\n"
         "\n"

@@ -150,7 +150,6 @@ static void print(void *arg, const struct vd_rule_view *view)
         return;
     }
     vd_rule_write(p->rules, view, stdout);
-    putchar(' ');
     vd_rule_write_place(p->rules, view->rule, stdout);
     putchar('\n');
 }

@@ -137,8 +137,8 @@ void vd_suggest_print(FILE *out, const struct vd_suggest_report *report)
     fprintf(out, "# %llu denials, %u different\n", (unsigned long long)report->denials,
             s->group_count);
     if (report->unknown != 0)
-        fprintf(out, "# %llu speak of what this policy does not have\n",
-                (unsigned long long)report->unknown);
+        fprintf(out, "# %llu %s of what this policy does not have\n",
+                (unsigned long long)report->unknown, report->unknown == 1 ? "speaks" : "speak");
     groups(report, VD_SUGGEST_ALLOWED, "Allowed by this policy as it is:", out);
     booleans(report, out);
     for (uint32_t i = 0; i < s->edit_count;) {
