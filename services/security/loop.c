@@ -252,6 +252,9 @@ static void finish_change(struct vd_secd *s)
             vd_secd_install(s, &c->made);
     } else {
         s->counts[VD_SEC_STAT_BAD_LOADS] += c->verb == VD_SEC_LOAD;
+        /* In between an administrator may confirm or load: the policy before may be lost. */
+        if (c->automatic)
+            s->retry_ns = vd_sys_boottime_ns() + (uint64_t)VD_SECD_RETRY_MS * NS_PER_MS;
     }
     vd_writer_init(&w, s->answer, sizeof(s->answer));
     vd_write_le32(&w, s->state.sequence);
@@ -267,19 +270,26 @@ static void finish_change(struct vd_secd *s)
     }
 }
 
+/* When a load that is not confirmed is taken back. */
+static uint64_t rollback_ns(const struct vd_secd *s)
+{
+    return s->state.deadline_ns > s->retry_ns ? s->state.deadline_ns : s->retry_ns;
+}
+
 /* Goes back to the policy before, where a load was not confirmed in time. */
 static void watch_confirmation(struct vd_secd *s)
 {
     struct vd_secd_change *c = &s->change;
 
-    if (!s->state.unconfirmed || c->running || vd_sys_boottime_ns() < s->state.deadline_ns)
+    if (!s->state.unconfirmed || c->running || vd_sys_boottime_ns() < rollback_ns(s))
         return;
     c->verb = VD_SEC_ROLLBACK;
     c->automatic = true;
     c->client = 0;
     c->id = c->flags = c->confirm_s = c->bool_count = 0;
     c->peer = (struct vd_ipc_peer){.pid = getpid(), .uid = getuid(), .gid = getgid()};
-    (void)!vd_secd_change_start(c, NULL);
+    if (vd_secd_change_start(c, NULL) != VD_OK)
+        s->retry_ns = vd_sys_boottime_ns() + (uint64_t)VD_SECD_RETRY_MS * NS_PER_MS;
 }
 
 static void drop_slow(struct vd_secd *s)
@@ -301,7 +311,7 @@ static int timeout_ms(const struct vd_secd *s)
         ms = s->clients[i]->answer != NULL ? 1000 : -1;
     if (s->state.unconfirmed && !s->change.running) {
         uint64_t now = vd_sys_boottime_ns();
-        uint64_t left = s->state.deadline_ns > now ? s->state.deadline_ns - now : 0;
+        uint64_t left = rollback_ns(s) > now ? rollback_ns(s) - now : 0;
         uint64_t left_ms = left / NS_PER_MS + 1;
         if (ms < 0 || left_ms < (uint64_t)ms)
             ms = left_ms > 1000 ? 1000 : (int)left_ms;

@@ -10,6 +10,8 @@
 
 #include "services/security/server.h"
 
+#define VD_SECD_RETRY_MS \
+    10000u                /* from a rollback for want of confirmation that failed to the next */
 #define VD_SECD_TURN   4u /* requests of one client before the next one's turn */
 #define VD_SECD_EVENTS 64
 

@@ -48,6 +48,8 @@ struct vd_secd {
     struct vd_avc_stats avc_stats;
     struct vd_secd_audit audit;
     struct vd_secd_change change;
+    uint64_t
+        retry_ns; /* CLOCK_BOOTTIME: a rollback by itself failed, the next one waits until then */
     struct vd_secd_client *clients[VD_SECD_CLIENTS_MAX]; /* owned; the first `client_count` */
     uint32_t client_count;
     uint64_t client_numbers;

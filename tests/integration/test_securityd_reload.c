@@ -426,6 +426,32 @@ VD_TEST(an_unconfirmed_policy_goes_back_by_itself)
     free_both();
 }
 
+/* The policy to go back to is lost: the server goes on serving, and the administrator decides. */
+VD_TEST(an_unconfirmed_policy_without_one_before)
+{
+    struct vd_secadmin_result result;
+    char path[256];
+    uint32_t busy = 0;
+
+    compile_both();
+    securityd_prepare(securityd_policy(rules_a));
+    securityd_start();
+    policies[1].confirm_s = 1;
+    VD_EXPECT_EQ(vd_secadmin_load(securityd.socket, &policies[1], &result, NULL), VD_OK);
+    snprintf(path, sizeof(path), "%s/policy-0000000001.vpol", securityd.store);
+    VD_EXPECT_EQ(unlink(path), 0);
+    while (securityd_count(VD_SEC_STAT_CONFIRM_MS) > 1) {
+        struct timespec pause = {.tv_nsec = 5'000'000};
+        nanosleep(&pause, NULL);
+    }
+    for (uint32_t i = 0; i < 50; i++)
+        busy += vd_secadmin_simple(securityd.socket, VD_SEC_ROLLBACK, &result, NULL) == VD_E_BUSY;
+    VD_EXPECT(busy < 10); /* only what meets the one attempt of the server */
+    VD_EXPECT_EQ(vd_secadmin_simple(securityd.socket, VD_SEC_CONFIRM, &result, NULL), VD_OK);
+    VD_EXPECT_EQ(securityd_count(VD_SEC_STAT_CONFIRM_MS), 0);
+    free_both();
+}
+
 VD_TEST(a_confirmed_policy_stays)
 {
     struct vd_secadmin_result result;
