@@ -105,7 +105,10 @@ static vd_status parse_range(struct cursor *c, struct vd_context *context)
         return c->pos == c->len ? VD_OK
                                 : vd_diag_fail_at(c->diag, VD_E_SYNTAX, c->pos,
                                                   "a range, but the policy has no MLS");
-    VD_TRY(expect_colon(c));
+    if (!at(c, ':'))
+        return vd_diag_fail_at(c->diag, VD_E_SYNTAX, c->pos,
+                               "expected ':' and a level or range: the policy has MLS");
+    c->pos++;
     VD_TRY(parse_level(c, &context->low));
     context->high = context->low;
     if (at(c, '-')) {

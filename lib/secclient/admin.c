@@ -37,8 +37,11 @@ static vd_status perform(const struct call *c, struct vd_reader *ret, struct vd_
     int fd VD_AUTO(vd_fd_close) = -1;
     struct vd_ipc_line line = {.buffer = c->buffer, .deadline_ns = vd_ipc_deadline(c->timeout_ms)};
     struct vd_ipc_frame answer;
+    vd_status status = vd_ipc_connect(c->socket, line.deadline_ns, &fd, diag);
 
-    VD_TRY(vd_ipc_connect(c->socket, line.deadline_ns, &fd, diag));
+    if (status == VD_E_MISSING)
+        vd_diag_hint(diag, "start the security server: veridian-securityd --store DIR");
+    VD_TRY(status);
     line.fd = fd;
     VD_TRY(vd_ipc_call(&line, &request, &answer, diag));
     vd_fd_close(&answer.fd);

@@ -48,6 +48,11 @@ if (x) { allowxperm a_t e_t:file ioctl 0x42; }
 neverallowxperm a_t { e_t d_t }:file ioctl 0x777;
 neverallow d_t c_t:process fork;
 neverallow child_t c_t:file read;
+class lnk_file class lnk_file { lock }
+attribute first; attribute second; type f_t, first, second; type g_t, first, second;
+allow a_t c_t:lnk_file lock;
+attribute none; attribute one; type h_t, one;
+constrain lnk_file lock ( t1 == second or t1 == none or t1 == one or t1 == h_t or u1 != u2 );
 """.replace("neverallow domain c_t:file write;", "neverallow { domain -child_t } c_t:file write;")
 
 # Source type, target (type, or role:type), class, permissions; code; parts of the text.
@@ -72,6 +77,9 @@ TABLE = [
     ("child_t", "c_t", "file", "read", 1,
      ["a neverallow forbids each of the 3 changes that would allow it (--refused lists them); the first:\n"
       "        refused: p.te:29: neverallow child_t c_t:file read; forbids child_t c_t:file read\n"]),
+    # Of two attributes with the same types the one that was written.
+    ("a_t", "c_t", "lnk_file", "lock", 1, ["      t1 == second is false: t1 = a_t\n", "      t1 == none is false: t1 = a_t\n",
+                                            "      t1 == one is false: t1 = a_t\n"]),
     ("b_t", "c_t", "file", "write --refused", 1,
      ["refused: p.te:19: neverallow { domain -child_t } c_t:file write; forbids b_t c_t:file write"]),
     ("b_t", "d_t", "file", "write", 1, ["the denial is not recorded:", "p.te:16: dontaudit b_t d_t:file"]),

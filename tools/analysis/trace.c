@@ -6,6 +6,7 @@
 
 #include "core/mac/transition.h"
 
+#define NOT_OF_NAMES  " {}()~!=,;"
 #define NAMES_SHOWN   6u          /* of a set that is no attribute's */
 #define CONTEXT_BYTES (32u << 10) /* two levels of 512 categories that are no neighbours */
 
@@ -166,6 +167,35 @@ uint32_t vd_trace_attribute(const struct vd_policydb *db, uint32_t bitmap, uint3
     return 0;
 }
 
+/* True if the text has the name as a whole word. */
+static bool names(const char *text, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (const char *p = strstr(text, name); p != NULL; p = strstr(p + 1, name)) {
+        if ((p == text || strchr(NOT_OF_NAMES, p[-1]) != NULL) &&
+            (p[len] == '\0' || strchr(NOT_OF_NAMES, p[len]) != NULL))
+            return true;
+    }
+    return false;
+}
+
+/* Of the attributes with these types the one that was written (then true), else the first; 0: none. */
+static bool written_attribute(const struct vd_trace *t, uint32_t bitmap, uint32_t *ret)
+{
+    uint32_t first = vd_trace_attribute(t->db, bitmap, 0);
+
+    *ret = first;
+    for (uint32_t i = first; i != 0 && t->written != NULL;
+         i = vd_trace_attribute(t->db, bitmap, i)) {
+        *ret = i;
+        if (names(t->written, vd_policydb_name(t->db, VD_SYM_TYPE, i)))
+            return true;
+    }
+    *ret = first;
+    return false;
+}
+
 /* The names of a set: an attribute's, or the first few. */
 static void print_set(const struct vd_trace *t, const struct vd_pdb_node *node, FILE *out)
 {
@@ -174,9 +204,12 @@ static void print_set(const struct vd_trace *t, const struct vd_pdb_node *node, 
     uint32_t count = kind == VD_SYM_USER   ? head->users
                      : kind == VD_SYM_ROLE ? head->roles
                                            : head->types;
-    uint32_t attribute = kind == VD_SYM_TYPE ? vd_trace_attribute(t->db, node->arg, 0) : 0;
-    uint32_t in = 0, only = 0, shown = 0;
+    uint32_t in = 0, only = 0, shown = 0, attribute = 0;
 
+    if (kind == VD_SYM_TYPE && written_attribute(t, node->arg, &attribute)) {
+        fputs(vd_policydb_name(t->db, kind, attribute), out);
+        return;
+    }
     for (uint32_t i = 1; i < count; i++) {
         if (vd_pdb_bit(t->db, node->arg, i)) {
             in++;

@@ -25,6 +25,8 @@ struct vd_trace {
     struct vd_cx cx; /* whose values are compared */
     struct vd_trace_node *nodes;
     uint32_t count; /* the last one is the whole expression */
+    /* The source's text or NULL: of attributes with the same types the one it names is printed. */
+    const char *written;
 };
 
 /*

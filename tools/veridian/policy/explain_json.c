@@ -164,6 +164,8 @@ static json_t *constraint_json(const struct vd_inquiry *q, const struct vd_why *
         json_decref(reasons);
         return NULL;
     }
+    if (rule != NULL && rule->name != 0)
+        trace.written = vd_rulebook_string(q->book, rule->name);
     vd_trace_reasons(&trace, add_reason, reasons);
     text = constraint_text(q, rule, &trace);
     vd_trace_done(&trace);

@@ -146,9 +146,10 @@ static void constraint(const struct page *p, const struct vd_why_constraint *c)
     }
     if (vd_trace_constraint(p->q->db, &cx, c->first, &trace) != VD_OK)
         return;
-    if (r != NULL && r->name != 0)
-        vd_foreign_write(vd_rulebook_string(p->q->book, r->name), p->out);
-    else
+    if (r != NULL && r->name != 0) {
+        trace.written = vd_rulebook_string(p->q->book, r->name);
+        vd_foreign_write(trace.written, p->out);
+    } else
         vd_trace_print(&trace, p->out);
     fputc('\n', p->out);
     vd_trace_reasons(&trace, reason, p->out);

@@ -5,6 +5,7 @@
 #include "core/mac/transition.h"
 #include "core/mac/xperm.h"
 #include "lib/diagf.h"
+#include "tools/analysis/lookup.h"
 #include "tools/veridian/policy/query_label.h"
 
 #include <errno.h>
@@ -33,10 +34,7 @@ static bool context_of(const struct vd_policydb *db, const char *word, struct vd
 static bool class_of(const struct vd_policydb *db, const char *word, uint32_t *ret,
                      struct vd_diag *diag)
 {
-    if (vd_policydb_find(db, VD_SYM_CLASS, word, strlen(word), ret) == VD_OK)
-        return true;
-    (void)!vd_diagf(diag, VD_E_NOT_FOUND, "the policy has no class \"%s\"", word);
-    return false;
+    return vd_lookup(db, VD_SYM_CLASS, word, ret, diag) == VD_OK;
 }
 
 static void print_perms(const struct vd_policydb *db, uint32_t class, const char *title,
