@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """`veridian policy query` on the small policy of tests/support: answers, batch
 mode, booleans, exit codes. Prints TAP."""
+import json
 import os
 import subprocess
 import sys
@@ -153,6 +154,26 @@ def single():
     check("both is 2", run(POLICY, "--batch", APP, PUBLIC, "file").returncode == 2)
 
 
+def as_json():
+    for words, code, answer in [
+            ((APP, PUBLIC, "file"), 0,
+             {"query": "av", "allowed": ["read", "open"], "auditallow": ["read"],
+              "auditdeny": ["read", "execute", "open", "relabelfrom"], "missing_by": "T"}),
+            ((APP, APP, "socket"), 0,
+             {"query": "av", "allowed": ["read", "write"], "auditallow": [],
+              "auditdeny": ["read", "write"], "missing_by": ""}),
+            (("create", APP, PUBLIC, "socket"), 0, {"query": "create", "context": APP}),
+            (("valid", "nonsense"), 1, {"valid": False}),
+            (("label", "fs_use", "ext4"), 0,
+             {"query": "label", "context": INIT, "behaviour": "xattr"})]:
+        done = run(POLICY, *words, "--json")
+        check(f"--json: {words}", done.returncode == code and json.loads(done.stdout) == answer, done)
+    done = run(POLICY, APP, PUBLIC, "window", "--json")
+    check("--json: what is unknown is 2 and a message alone", done.returncode == 2 and
+          done.stdout == "" and "window" in done.stderr, done)
+    check("--json with --batch is 2", run(POLICY, "--batch", "--json", text="").returncode == 2)
+
+
 def booleans():
     query = (APP, SECRET, "file")
     off, on = run(POLICY, *query), run("--bool", "debug=1", POLICY, *query)
@@ -187,6 +208,7 @@ def files():
 batch()
 conversation()
 single()
+as_json()
 booleans()
 files()
 print(f"1..{number}")

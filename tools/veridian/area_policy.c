@@ -13,14 +13,16 @@
 #include "tools/veridian/policy/open.h"
 #include "tools/veridian/policy/flow.h"
 #include "tools/veridian/policy/query.h"
+#include "tools/veridian/policy/query_json.h"
 #include "tools/veridian/policy/search.h"
 #include "tools/veridian/policy/suggest.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 struct query_args {
-    bool batch;
+    bool batch, json;
     struct vd_cli_list bools;
 };
 
@@ -34,8 +36,38 @@ static const struct vd_cli_option query_options[] = {
      .store = offsetof(struct query_args, bools),
      .help = "answer as if the boolean had this value",
      .argument = "NAME=0|1"},
+    {.name = "json",
+     .kind = VD_CLI_FLAG,
+     .store = offsetof(struct query_args, json),
+     .help = "print JSON; not with --batch"},
     {},
 };
+
+/* One query, its answer printed as a line or an object. */
+static enum vd_policy_answer one_query(const struct vd_policydb *db, const struct vd_cli_call *call,
+                                       struct vd_diag *diag)
+{
+    const struct query_args *args = call->args;
+    char *line = NULL;
+    size_t size = 0;
+    FILE *out = args->json ? open_memstream(&line, &size) : stdout;
+    enum vd_policy_answer answer;
+    vd_status status = VD_OK;
+
+    if (out == NULL) {
+        (void)vd_diag_fail(diag, VD_E_NO_MEMORY, "out of memory");
+        return VD_POLICY_ANSWER_UNKNOWN;
+    }
+    answer = vd_policy_query_words(db, call->operands + 1, call->operand_count - 1, out, diag);
+    if (!args->json)
+        return answer;
+    if (fclose(out) != 0)
+        status = vd_diag_fail(diag, VD_E_NO_MEMORY, "out of memory");
+    else if (answer != VD_POLICY_ANSWER_UNKNOWN) /* what is unknown is said by the message */
+        status = vd_json_print(vd_policy_query_json(line), diag);
+    free(line);
+    return status == VD_OK ? answer : VD_POLICY_ANSWER_UNKNOWN;
+}
 
 static int answer(const struct vd_policydb *db, const struct vd_cli_call *call,
                   struct vd_diag *diag)
@@ -44,7 +76,7 @@ static int answer(const struct vd_policydb *db, const struct vd_cli_call *call,
 
     if (args->batch)
         return vd_cli_report(vd_policy_query_batch(db, STDIN_FILENO, stdout, diag), diag);
-    switch (vd_policy_query_words(db, call->operands + 1, call->operand_count - 1, stdout, diag)) {
+    switch (one_query(db, call, diag)) {
     case VD_POLICY_ANSWER_YES:
         return VD_EXIT_YES;
     case VD_POLICY_ANSWER_NO:
@@ -66,6 +98,10 @@ static int query(const struct vd_cli_call *call)
         return vd_cli_report(vd_diag_fail(&diag, VD_E_USAGE,
                                           "expected POLICY SCON TCON CLASS, or POLICY and --batch"),
                              &diag);
+    if (args->batch && args->json)
+        return vd_cli_report(
+            vd_diag_fail(&diag, VD_E_USAGE, "--json does not go with --batch, which prints lines"),
+            &diag);
     status =
         vd_policy_file_open(call->operands[0], VD_POLICY_OPEN_BLOB, &args->bools, &file, &diag);
     return status == VD_OK ? answer(&file.db, call, &diag) : vd_cli_report(status, &diag);
@@ -73,7 +109,7 @@ static int query(const struct vd_cli_call *call)
 
 static const struct vd_cli_command query_command = {
     .name = "query",
-    .usage = "[--bool NAME=0|1]... POLICY (SCON TCON CLASS | --batch)",
+    .usage = "[--bool NAME=0|1]... POLICY (SCON TCON CLASS [--json] | --batch)",
     .summary = "asks a compiled policy what it allows",
     .details =
         "Prints: av allowed={...} auditallow={...} auditdeny={...} missing-by=TCRB, where\n"
