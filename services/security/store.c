@@ -87,6 +87,21 @@ static vd_status read_state(const struct vd_secd_store *store, struct vd_secd_st
     return status;
 }
 
+/* Whoever may write here says what every client may do: only the server's user and root. */
+static vd_status check_owner(int dir, const char *path, struct vd_diag *diag)
+{
+    struct stat st;
+
+    if (fstat(dir, &st) != 0)
+        return vd_sys_errno(diag, errno, "cannot look at the store's directory", path);
+    if ((st.st_uid == geteuid() || st.st_uid == 0) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+        return VD_OK;
+    vd_diag_file(diag, path);
+    return vd_diag_fail(diag, VD_E_INVALID,
+                        "others may write to the store: it must belong to the server's user or to "
+                        "root, with mode 0700 or 0755");
+}
+
 vd_status vd_secd_store_open(struct vd_secd_store *ret, const char *path,
                              struct vd_secd_state *ret_state, struct vd_diag *diag)
 {
@@ -98,8 +113,8 @@ vd_status vd_secd_store_open(struct vd_secd_store *ret, const char *path,
     store.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store.dir < 0)
         return vd_sys_errno(diag, errno, "cannot open the store's directory", path);
-    status = VD_OK;
-    if (flock(store.dir, LOCK_EX | LOCK_NB) != 0) {
+    status = check_owner(store.dir, path, diag);
+    if (status == VD_OK && flock(store.dir, LOCK_EX | LOCK_NB) != 0) {
         vd_diag_file(diag, path);
         status = vd_diag_fail(diag, VD_E_BUSY, "another security server uses this store");
     }

@@ -21,7 +21,8 @@ struct vd_secd_store {
 
 /*
  * Opens or makes the directory (mode 0700) and reads its state; a directory
- * without one has an empty state. VD_E_BUSY if another server uses it.
+ * without one has an empty state. VD_E_BUSY if another server uses it; VD_E_INVALID
+ * if others than this user and root may write there.
  */
 vd_status vd_secd_store_open(struct vd_secd_store *ret, const char *path,
                              struct vd_secd_state *ret_state, struct vd_diag *diag);

@@ -201,6 +201,26 @@ VD_TEST(store_refuses_a_damaged_state_and_policy)
     VD_EXPECT(vd_secd_store_open(&store, dir, &got, NULL) != VD_OK);
 }
 
+VD_TEST(store_that_others_may_write_is_refused)
+{
+    const char *dir = fresh_dir();
+    struct vd_secd_state s = {};
+    struct vd_secd_store store;
+
+    VD_EXPECT(mkdir(dir, 0700) == 0);
+    for (mode_t bit = S_IWOTH; bit <= S_IWGRP; bit <<= 3) {
+        struct vd_diag diag = {};
+        VD_EXPECT(chmod(dir, 0755 | bit) == 0);
+        VD_EXPECT_EQ(vd_secd_store_open(&store, dir, &s, &diag), VD_E_INVALID);
+        VD_EXPECT_STR(diag.file, dir);
+    }
+    VD_EXPECT(chmod(dir, 0755) == 0);
+    VD_EXPECT(geteuid() != 0 || chown(dir, 65534, 65534) == 0);
+    VD_EXPECT_EQ(vd_secd_store_open(&store, dir, &s, NULL), geteuid() == 0 ? VD_E_INVALID : VD_OK);
+    if (geteuid() != 0)
+        vd_secd_store_close(&store);
+}
+
 /* A full disk refuses the new file, and the store stays of use. */
 VD_TEST(store_without_room)
 {
