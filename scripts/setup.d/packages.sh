@@ -33,6 +33,7 @@ swtpm           tests and VM: TPM
 swtpm-tools     tests and VM: TPM
 e2fsprogs       tests and VM: a disk with labels
 tpm2-tools      tests: second opinion on quotes
+libtss2-dev     benchmarks: the peer of sealing
 qemu-system-x86 the VM
 ovmf            the VM's firmware
 mtools          EFI system partition
