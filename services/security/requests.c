@@ -102,18 +102,18 @@ static vd_status room_for_user(struct call *c, size_t size)
 
 static vd_status take_context(struct call *c, struct vd_secd_context **ret)
 {
-    struct vd_text text;
+    struct vd_secd_brought brought = {.user = c->client->peer.uid, .admin = c->client->admin};
 
-    VD_TRY(read_text(c, VD_SEC_CONTEXT_MAX, &text));
+    VD_TRY(read_text(c, VD_SEC_CONTEXT_MAX, &brought.text));
     VD_TRY(end(c));
     VD_TRY(need_policy(c));
-    VD_TRY(room_for_user(c, text.len));
+    VD_TRY(room_for_user(c, brought.text.len));
     /* Numbers used up: the cache forgets all, and the contexts begin again at 1. */
     if (vd_secd_contexts_full(&c->s->contexts)) {
         vd_avc_reset(&c->s->avc, vd_avc_sequence(&c->s->avc) + 1);
         vd_secd_contexts_renumber(&c->s->contexts);
     }
-    return vd_secd_contexts_take(&c->s->contexts, &c->s->policy.db, &text, ret, c->diag);
+    return vd_secd_contexts_take(&c->s->contexts, &c->s->policy.db, &brought, ret, c->diag);
 }
 
 static vd_status register_entity(struct call *c)

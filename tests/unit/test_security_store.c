@@ -304,10 +304,15 @@ static struct vd_text text(const char *s)
     return (struct vd_text){.buf = (char *)(uintptr_t)s, .size = strlen(s), .len = strlen(s)};
 }
 
+static struct vd_secd_brought brought(const char *s, uint32_t user, bool admin)
+{
+    return (struct vd_secd_brought){.text = text(s), .user = user, .admin = admin};
+}
+
 VD_TEST(contexts_are_kept_once_and_numbered_once)
 {
-    struct vd_text a = text("system_u:system_r:init_t:s0");
-    struct vd_text b = text("system_u:system_r:app_t:s0");
+    struct vd_secd_brought a = brought("system_u:system_r:init_t:s0", 7, false);
+    struct vd_secd_brought b = brought("system_u:system_r:app_t:s0", 7, false);
     struct vd_secd_contexts contexts;
     struct vd_secd_context *first, *same, *other;
     uint8_t *blob;
@@ -330,12 +335,48 @@ VD_TEST(contexts_are_kept_once_and_numbered_once)
     VD_EXPECT(first->number != number && first->number != other->number);
     /* Unless all are used up: then nothing is given, and all begin anew. */
     contexts.numbers = UINT32_MAX;
-    a = text("app_u:app_r:app_t:s0");
+    a = brought("app_u:app_r:app_t:s0", 7, false);
     VD_EXPECT_EQ(vd_secd_contexts_take(&contexts, &db, &a, &same, NULL), VD_E_LIMIT);
     vd_secd_contexts_renumber(&contexts);
     VD_EXPECT_EQ(contexts.numbers, 2);
     VD_EXPECT(first->number != other->number && first->number <= 2 && other->number <= 2);
     vd_secd_contexts_done(&contexts);
+    free(blob);
+}
+
+/* One user cannot take all the room there is for contexts. */
+VD_TEST(contexts_of_one_user_are_bounded)
+{
+    struct vd_secd_brought a = brought("system_u:system_r:init_t:s0", 7, false);
+    struct vd_secd_brought b = brought("system_u:system_r:app_t:s0", 7, false);
+    struct vd_secd_brought other = brought("system_u:system_r:app_t:s0", 8, false);
+    struct vd_secd_brought admin = brought("system_u:system_r:app_t:s0", 7, true);
+    struct vd_secd_contexts contexts, more;
+    struct vd_secd_context *first, *second, *again;
+    uint8_t *blob;
+    struct vd_policydb db = small_policy_open(&blob);
+
+    VD_EXPECT_EQ(vd_secd_contexts_init(&contexts), VD_OK);
+    VD_EXPECT_EQ(vd_secd_contexts_take(&contexts, &db, &a, &first, NULL), VD_OK);
+    VD_EXPECT_EQ(contexts.share_count, 1);
+    contexts.shares[0].count = VD_SECD_CONTEXTS_USER;
+    VD_EXPECT_EQ(vd_secd_contexts_take(&contexts, &db, &b, &second, NULL), VD_E_LIMIT);
+    VD_EXPECT_EQ(vd_secd_contexts_take(&contexts, &db, &a, &again, NULL), VD_OK);
+    VD_EXPECT_EQ(vd_secd_contexts_take(&contexts, &db, &admin, &second, NULL), VD_OK);
+    vd_secd_contexts_drop(&contexts, second);
+    VD_EXPECT_EQ(vd_secd_contexts_take(&contexts, &db, &other, &second, NULL), VD_OK);
+    VD_EXPECT_EQ(contexts.share_count, 2);
+    vd_secd_contexts_drop(&contexts, second);
+    VD_EXPECT_EQ(contexts.share_count, 1);
+    contexts.shares[0].count = 1;
+    vd_secd_contexts_drop(&contexts, first);
+    VD_EXPECT_EQ(contexts.share_count, 1);
+    vd_secd_contexts_drop(&contexts, again);
+    VD_EXPECT(contexts.share_count == 0 && contexts.count == 0);
+    VD_EXPECT_EQ(vd_secd_contexts_init(&more), VD_OK);
+    VD_EXPECT(contexts.secret != more.secret); /* where a context stands cannot be foreseen */
+    vd_secd_contexts_done(&contexts);
+    vd_secd_contexts_done(&more);
     free(blob);
 }
 
