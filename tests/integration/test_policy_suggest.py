@@ -152,6 +152,7 @@ allow domain d_t:file ioctl; allowxperm a_t d_t:file ioctl 0x10; neverallowxperm
               json.loads(done.stdout)["statements"] == [
                   f"allow a_t {{ {' '.join(many)} }}:file read;"], done)
     joint()
+    binary()
     done = veridian("suggest", policy, text="nothing\n")
     TAP.check("an empty log", done.returncode == 0 and done.stdout == "# 0 denials, 0 different\n", done)
     compile_to(POLICY, "stripped", "--strip")
@@ -162,6 +163,18 @@ allow domain d_t:file ioctl; allowxperm a_t d_t:file ioctl 0x10; neverallowxperm
         done = veridian("suggest", *arguments, text="")
         TAP.check(f"wrong: {arguments}", done.returncode == 2 and part in done.stderr and
                   done.stdout == "", done)
+
+
+def binary():
+    """SELinux's binary form has no neverallow rules: what is proposed is not held against them."""
+    text = POLICY.replace("attribute domain;", "attribute domain; attribute unused;")
+    done = compile_to(text, "s", "--format", "selinux")
+    log = RECORD.format("write", B, D, "file") + "\n"
+    answers = {name: veridian("suggest", name, text=log) for name in ("s.vpol", build(text, "t"))}
+    TAP.check("a binary policy's lost neverallow rules are told", done.returncode == 0 and
+              "allow b_t d_t:file write;" in answers["s.vpol"].stdout and
+              "keeps no neverallow rules" in answers["s.vpol"].stderr and
+              answers["t.vpol"].stderr == "" and "allow b_t" not in answers["t.vpol"].stdout, answers)
 
 
 def joint():

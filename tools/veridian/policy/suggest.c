@@ -134,11 +134,23 @@ static vd_status report(struct session *s)
     return VD_OK;
 }
 
+/* SELinux's binary policy names no sources, and its neverallow rules are gone. */
+static void warn_of_binary(const struct session *s, const char *path)
+{
+    if (s->args->dontaudit || s->policy.book.head->sections[VD_BOOK_FILES].count > 1)
+        return;
+    fprintf(stderr,
+            "warning: %s comes from SELinux's binary form, which keeps no neverallow rules: what "
+            "is proposed may break those of its sources\n",
+            path);
+}
+
 static vd_status run(struct session *s, const char *path)
 {
     vd_status status;
 
     VD_TRY(open_session(s, path));
+    warn_of_binary(s, path);
     VD_TRY(read_log(s));
     status = s->args->dontaudit ? silence(s)
                                 : vd_suggest_solve(&s->suggest, &s->inquiry, s->policy.bytes.data,
@@ -181,6 +193,7 @@ const struct vd_cli_command vd_policy_suggest_command = {
         "Prints policy source that can be appended to the policy: booleans to switch first (as a\n"
         "comment), then attributes, role allows and rules, each the change that opens least. What\n"
         "a neverallow forbids is never proposed, alone or together with the rest, but listed.\n"
+        "SELinux's binary policy has lost its neverallow rules: there a warning says so.\n"
         "Records are read as auditd, the kernel, the journal and veridian audit print them.\n"
         "\n"
         "Exit codes: 0 all is allowed with what is proposed; 1 something is left; 2 the policy or\n"
