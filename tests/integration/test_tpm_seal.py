@@ -43,7 +43,11 @@ class Place:
         self.sealed = self / "sealed"
 
     def __enter__(self):
-        self.seal()
+        try:
+            self.seal()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc):
