@@ -5,11 +5,8 @@
  * it need not equal itself by name.) Size and checksum are repaired first, as in
  * fuzz_policydb_fixed.c.
  */
-#include "fuzz/fuzz.h"
+#include "fuzz/policydb_repair.h"
 
-#include <string.h>
-
-#include "core/policydb/conditional.h"
 #include "tools/analysis/diff.h"
 #include "tools/analysis/flow.h"
 
@@ -49,22 +46,13 @@ static void flow(const struct vd_policydb *db)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct vd_policydb db;
-    struct vd_pdb_header head;
     uint8_t *copy;
 
-    if (size < sizeof(head) || size > 1u << 18)
+    if (size < sizeof(struct vd_pdb_header) || size > 1u << 18)
         return 0;
-    copy = malloc(size);
+    copy = repaired_policy(data, size);
     if (copy == NULL)
         return 0;
-    memcpy(copy, data, size);
-    memcpy(&head, copy, sizeof(head));
-    memcpy(head.magic, VD_PDB_MAGIC, sizeof(head.magic));
-    head.version = VD_PDB_VERSION;
-    head.total_size = (uint32_t)size;
-    memcpy(copy, &head, sizeof(head));
-    head.checksum = vd_policydb_checksum(copy, (uint32_t)size);
-    memcpy(copy, &head, sizeof(head));
     if (vd_policydb_open(&db, copy, size, NULL) == VD_OK && vd_policydb_header(&db)->types < 512) {
         VD_FUZZ_ASSERT(vd_diff_run(&db, &db, (1u << VD_DIFF_COUNT) - 1, differ, NULL) == VD_OK);
         flow(&db);

@@ -5,6 +5,7 @@
  * the result must open too.
  */
 #include "fuzz/policydb_ask.h"
+#include "fuzz/policydb_repair.h"
 
 static void turn_booleans(uint8_t *copy, uint32_t size)
 {
@@ -22,22 +23,13 @@ static void turn_booleans(uint8_t *copy, uint32_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct vd_policydb db;
-    struct vd_pdb_header head;
     uint8_t *copy;
 
-    if (size < sizeof(head) || size > 1u << 20)
+    if (size < sizeof(struct vd_pdb_header) || size > 1u << 20)
         return 0;
-    copy = malloc(size);
+    copy = repaired_policy(data, size);
     if (copy == NULL)
         return 0;
-    memcpy(copy, data, size);
-    memcpy(&head, copy, sizeof(head));
-    memcpy(head.magic, VD_PDB_MAGIC, sizeof(head.magic));
-    head.version = VD_PDB_VERSION;
-    head.total_size = (uint32_t)size;
-    memcpy(copy, &head, sizeof(head));
-    head.checksum = vd_policydb_checksum(copy, (uint32_t)size);
-    memcpy(copy, &head, sizeof(head));
     if (vd_policydb_open(&db, copy, size, NULL) == VD_OK) {
         ask_everything(&db);
         turn_booleans(copy, (uint32_t)size);

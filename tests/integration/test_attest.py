@@ -8,7 +8,10 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.insert(0, os.path.join(os.environ["VD_SOURCE_ROOT"], "tests", "support"))
+from swtpm import Swtpm  # noqa: E402
+from tap import Skip  # noqa: E402
 
 VERIDIAN = os.path.join(os.environ["VD_BUILD_ROOT"], "bin", "veridian")
 NONCE = "00112233445566778899aabbccddeeff"
@@ -22,10 +25,6 @@ CASES = []
 def case(function):
     CASES.append(function)
     return function
-
-
-class Skip(Exception):
-    pass
 
 
 def run(*args, code=0, **kwargs):
@@ -71,28 +70,11 @@ EVENTS = [
 ]
 
 
-class Tpm:
+class Tpm(Swtpm):
     """A fresh swtpm; its PCRs are extended by EVENTS."""
 
     def __init__(self, top):
-        for tool in ("swtpm", "swtpm_ioctl", "tpm2_pcrextend"):
-            if shutil.which(tool) is None:
-                raise Skip(f"{tool} is not installed")
-        self.state = tempfile.mkdtemp(prefix="tpm", dir=top)
-        self.name = f"swtpm:path={self.state}/data"
-        self.process = subprocess.Popen(
-            ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.state}",
-             "--server", f"type=unixio,path={self.state}/data",
-             "--ctrl", f"type=unixio,path={self.state}/data.ctrl",
-             "--flags", "not-need-init,startup-clear"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        # The control channel is made last.
-        limit = time.monotonic() + 30
-        while not os.path.exists(f"{self.state}/data.ctrl"):
-            if self.process.poll() is not None or time.monotonic() > limit:
-                self.close()
-                raise AssertionError("swtpm does not start")
-            time.sleep(0.01)
+        super().__init__(top, ("swtpm", "swtpm_ioctl", "tpm2_pcrextend"))
         self.env = dict(os.environ, TPM2TOOLS_TCTI=self.name, VERIDIAN_TPM=self.name)
         self.log = os.path.join(self.state, "log")
         write(self.log, spec_event() + b"".join(e[0] for e in EVENTS))
@@ -112,10 +94,6 @@ class Tpm:
     def quote(self, out, nonce=NONCE):
         self.tool(VERIDIAN, "attest", "quote", "--nonce", nonce, "--pcrs", PCRS, "--out", out,
                   "--event-log", self.log)
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait(20)
 
 
 def replay():

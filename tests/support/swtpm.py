@@ -14,9 +14,10 @@ from tap import Skip
 class Swtpm:
     """A fresh, started swtpm; `name` is what --tpm and TPM2TOOLS_TCTI take."""
 
-    def __init__(self, top):
-        if shutil.which("swtpm") is None:
-            raise Skip("swtpm is not installed")
+    def __init__(self, top, tools=("swtpm", "tpm2_pcrextend")):
+        for tool in tools:
+            if shutil.which(tool) is None:
+                raise Skip(f"{tool} is not installed")
         self.state = tempfile.mkdtemp(prefix="tpm", dir=top)
         self.path = f"{self.state}/data"
         self.name = f"swtpm:path={self.path}"
