@@ -33,6 +33,19 @@ swtpm           tests and VM: TPM
 swtpm-tools     tests and VM: TPM
 e2fsprogs       tests and VM: a disk with labels
 tpm2-tools      tests: second opinion on quotes
+libsqlite3-dev  the key store
+libmicrohttpd-dev the key service's web interface
+libp11-kit-dev  PKCS#11 headers
+softhsm2        tests: a PKCS#11 module
+libtpm2-pkcs11-1 tests: a second PKCS#11 module
+libtpm2-pkcs11-tools tests: the second module's token
+tpm2-abrmd      tests: the second module's TPM
+dbus            tests: what tpm2-abrmd talks over
+opensc          tests: pkcs11-tool
+gnutls-bin      tests: p11tool
+openssh-client  tests: a login with a key of ours
+openssh-server  tests: a login with a key of ours
+curl            tests: the web interface
 libtss2-dev     benchmarks: the peer of sealing
 qemu-system-x86 the VM
 ovmf            the VM's firmware
