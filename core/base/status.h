@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * One table of everything that can go wrong: name, text, class.
+ * One table of everything that can go wrong: name, text, class. The numbers are
+ * part of installed libraries' interfaces: new rows stand at the end.
  *
  * A function that can fail returns `vd_status`; its outputs (`ret_x`) stay
  * untouched unless the status is VD_OK. A verdict (allow or deny) is not a
@@ -27,38 +28,44 @@ enum vd_status_class {
 };
 
 /* X(name, text, class) */
-#define VD_STATUS_TABLE(X)                                                 \
-    X(OK, "done", OK)                                                      \
-    X(E_TRUNCATED, "the input ends too early", INPUT)                      \
-    X(E_TRAILING, "there is data after the end", INPUT)                    \
-    X(E_MAGIC, "this is another kind of file", INPUT)                      \
-    X(E_VERSION, "this version of the format is not known", INPUT)         \
-    X(E_CHECKSUM, "the checksum does not fit the content", INPUT)          \
-    X(E_LIMIT, "a limit is exceeded", INPUT)                               \
-    X(E_RANGE, "a value is out of its range", INPUT)                       \
-    X(E_OVERFLOW, "a size or offset overflows", INPUT)                     \
-    X(E_OVERLAP, "two parts overlap", INPUT)                               \
-    X(E_RESERVED, "a reserved field is not zero", INPUT)                   \
-    X(E_SYNTAX, "the syntax is wrong", INPUT)                              \
-    X(E_INVALID, "the value is not valid", INPUT)                          \
-    X(E_NOT_FOUND, "no such name", INPUT)                                  \
-    X(E_EXISTS, "it exists already", INPUT)                                \
-    X(E_USAGE, "the call is wrong", INPUT)                                 \
-    X(E_DENIED, "denied", POLICY)                                          \
-    X(E_SIGNATURE, "the signature does not hold", POLICY)                  \
-    X(E_UNTRUSTED, "the signer is not trusted", POLICY)                    \
-    X(E_REVOKED, "it has been revoked", POLICY)                            \
-    X(E_ROLLBACK, "it is older than the allowed minimum", POLICY)          \
-    X(E_DIFFERS, "the values differ", POLICY)                              \
-    X(E_MISSING, "something needed is missing on this machine", MISSING)   \
-    X(E_UNSUPPORTED, "this machine or build does not support it", MISSING) \
-    X(E_NO_MEMORY, "out of memory", SYSTEM)                                \
-    X(E_NO_SPACE, "the buffer or the device is full", SYSTEM)              \
-    X(E_IO, "input or output failed", SYSTEM)                              \
-    X(E_SYSTEM, "a system call failed", SYSTEM)                            \
-    X(E_TIMEOUT, "it took too long", SYSTEM)                               \
-    X(E_BUSY, "it is in use", SYSTEM)                                      \
-    X(E_BUG, "fault of the program", BUG)
+#define VD_STATUS_TABLE(X)                                                       \
+    X(OK, "done", OK)                                                            \
+    X(E_TRUNCATED, "the input ends too early", INPUT)                            \
+    X(E_TRAILING, "there is data after the end", INPUT)                          \
+    X(E_MAGIC, "this is another kind of file", INPUT)                            \
+    X(E_VERSION, "this version of the format is not known", INPUT)               \
+    X(E_CHECKSUM, "the checksum does not fit the content", INPUT)                \
+    X(E_LIMIT, "a limit is exceeded", INPUT)                                     \
+    X(E_RANGE, "a value is out of its range", INPUT)                             \
+    X(E_OVERFLOW, "a size or offset overflows", INPUT)                           \
+    X(E_OVERLAP, "two parts overlap", INPUT)                                     \
+    X(E_RESERVED, "a reserved field is not zero", INPUT)                         \
+    X(E_SYNTAX, "the syntax is wrong", INPUT)                                    \
+    X(E_INVALID, "the value is not valid", INPUT)                                \
+    X(E_NOT_FOUND, "no such name", INPUT)                                        \
+    X(E_EXISTS, "it exists already", INPUT)                                      \
+    X(E_USAGE, "the call is wrong", INPUT)                                       \
+    X(E_DENIED, "denied", POLICY)                                                \
+    X(E_SIGNATURE, "the signature does not hold", POLICY)                        \
+    X(E_UNTRUSTED, "the signer is not trusted", POLICY)                          \
+    X(E_REVOKED, "it has been revoked", POLICY)                                  \
+    X(E_ROLLBACK, "it is older than the allowed minimum", POLICY)                \
+    X(E_DIFFERS, "the values differ", POLICY)                                    \
+    X(E_MISSING, "something needed is missing on this machine", MISSING)         \
+    X(E_UNSUPPORTED, "this machine or build does not support it", MISSING)       \
+    X(E_NO_MEMORY, "out of memory", SYSTEM)                                      \
+    X(E_NO_SPACE, "the buffer or the device is full", SYSTEM)                    \
+    X(E_IO, "input or output failed", SYSTEM)                                    \
+    X(E_SYSTEM, "a system call failed", SYSTEM)                                  \
+    X(E_TIMEOUT, "it took too long", SYSTEM)                                     \
+    X(E_BUSY, "it is in use", SYSTEM)                                            \
+    X(E_BUG, "fault of the program", BUG)                                        \
+    X(E_TAG, "it was changed, or the key or additional data are others", POLICY) \
+    X(E_POINT, "this is no valid public key", INPUT)                             \
+    X(E_ENCODING, "the encoding is not the one valid form", INPUT)               \
+    X(E_SIZE, "the size is not the right one", INPUT)                            \
+    X(E_KEY_TYPE, "the key is of another type", INPUT)                           \
+    X(E_MECHANISM, "the key's type has no such mechanism", INPUT)
 
 #define VD_STATUS_ENUMERATOR_(name, text, class) VD_##name,
 enum VD_NODISCARD vd_status { VD_STATUS_TABLE(VD_STATUS_ENUMERATOR_) VD_STATUS_COUNT };
