@@ -26,6 +26,7 @@ enum vd_ipc_service {
     VD_IPC_SERVICE_NONE,
     VD_IPC_SERVICE_SECURITY, /* core/abi/security.h */
     VD_IPC_SERVICE_AUDIT,    /* core/abi/audit_ipc.h */
+    VD_IPC_SERVICE_KEY,      /* core/abi/crypto.h */
 };
 
 #endif

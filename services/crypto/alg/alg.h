@@ -34,77 +34,9 @@
 #ifndef VD_SERVICES_CRYPTO_ALG_ALG_H
 #define VD_SERVICES_CRYPTO_ALG_ALG_H
 
+#include "core/abi/crypto.h"
 #include "core/base/diag.h"
 #include "lib/secret.h"
-
-/* The types of keys. The numbers are stored and sent: they never change. */
-enum vd_alg_type {
-    VD_ALG_AES_256_GCM = 1,
-    VD_ALG_CHACHA20_POLY1305 = 2,
-    VD_ALG_RSA_4096 = 3,
-    VD_ALG_ECDSA_P256 = 4, /* and ECDH, where the usage allows it */
-    VD_ALG_ED25519 = 5,
-    VD_ALG_X25519 = 6,
-    VD_ALG_HMAC_SHA256 = 7,
-    VD_ALG_ML_KEM_768 = 8,
-    VD_ALG_ML_DSA_65 = 9,
-    VD_ALG_X_WING = 10,
-    VD_ALG_HKDF_SHA256 = 11, /* a master secret to derive from */
-    VD_ALG_TYPE_COUNT,
-};
-
-/* What a key may be used for, bits of a set; stored and sent. */
-enum vd_alg_usage {
-    VD_ALG_ENCRYPT = 1 << 0,
-    VD_ALG_DECRYPT = 1 << 1,
-    VD_ALG_SIGN = 1 << 2,
-    VD_ALG_VERIFY = 1 << 3,
-    VD_ALG_DERIVE = 1 << 4, /* ECDH, HKDF */
-    VD_ALG_ENCAPSULATE = 1 << 5,
-    VD_ALG_DECAPSULATE = 1 << 6,
-    VD_ALG_WRAP = 1 << 7,
-    VD_ALG_UNWRAP = 1 << 8,
-    VD_ALG_ENCRYPT_OWN_NONCE = 1 << 9, /* the caller answers for never using a nonce twice */
-    VD_ALG_USAGE_ALL = (1 << 10) - 1,
-};
-
-/* How. Stored and sent, so the numbers never change; 0 stands for a type's own choice. */
-enum vd_alg_mechanism {
-    VD_ALG_MECHANISM_DEFAULT = 0,
-    VD_ALG_AEAD = 1,             /* the formats of docs/formats/ciphertext.md */
-    VD_ALG_AEAD_RAW = 2,         /* the caller's nonce; ciphertext, then tag */
-    VD_ALG_RSA_OAEP_SHA256 = 3,  /* MGF1 with SHA-256 */
-    VD_ALG_RSA_PSS_SHA256 = 4,   /* salt of 32 bytes, MGF1 with SHA-256 */
-    VD_ALG_RSA_PKCS1_SHA256 = 5, /* RSASSA-PKCS1-v1_5 */
-    VD_ALG_ECDSA_SHA256 = 6,     /* DER */
-    VD_ALG_ECDSA_SHA256_RAW = 7, /* r ‖ s, 64 bytes (IEEE P1363) */
-    VD_ALG_EDDSA = 8,            /* Ed25519 without prehash */
-    VD_ALG_HMAC = 9,             /* the whole 32 bytes */
-    VD_ALG_ML_DSA = 10,          /* hedged, context of up to 255 bytes */
-    VD_ALG_ML_DSA_DETERMINISTIC = 11,
-    VD_ALG_ECDH = 12,
-    VD_ALG_HKDF = 13,
-    VD_ALG_KEM = 14,
-    /* The message is its SHA-256 digest (32 bytes), or for ML-DSA its mu (64 bytes). */
-    VD_ALG_RSA_PSS_SHA256_DIGEST = 20,
-    VD_ALG_RSA_PKCS1_SHA256_DIGEST = 21,
-    VD_ALG_ECDSA_SHA256_DIGEST = 22,
-    VD_ALG_ECDSA_SHA256_RAW_DIGEST = 23,
-    VD_ALG_ML_DSA_MU = 24,
-    VD_ALG_ML_DSA_MU_DETERMINISTIC = 25,
-    VD_ALG_MECHANISM_COUNT,
-};
-
-/* How key material is written. */
-enum vd_alg_form {
-    VD_ALG_FORM_RAW = 1, /* symmetric bytes; scalar; Ed25519's and X25519's 32 bytes; public key */
-    VD_ALG_FORM_PKCS8 = 2,      /* PrivateKeyInfo, DER, not encrypted */
-    VD_ALG_FORM_SPKI = 3,       /* SubjectPublicKeyInfo, DER: a public key alone */
-    VD_ALG_FORM_SEED = 4,       /* ML-KEM d ‖ z (64), ML-DSA xi (32), X-Wing (32) */
-    VD_ALG_FORM_EXPANDED = 5,   /* ML-KEM dk (2400), ML-DSA sk (4032) */
-    VD_ALG_FORM_RAW_PUBLIC = 6, /* point 04 ‖ x ‖ y, 32 bytes, ML-KEM ek, ML-DSA pk, X-Wing pk */
-    VD_ALG_FORM_COUNT,
-};
 
 #define VD_ALG_KEY_SIZE \
     32u /* AES, ChaCha20, Ed25519, X25519, P-256 scalar, generated HMAC and HKDF */
