@@ -2,11 +2,10 @@
 #define _GNU_SOURCE
 #include "services/security/audit.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "core/abi/audit_ipc.h"
+#include "lib/auditring/write.h"
 #include "lib/file.h"
 #include "lib/sys.h"
 
@@ -44,28 +43,13 @@ static bool connected(struct vd_secd_audit *audit)
     return audit->fd >= 0;
 }
 
-static vd_status encode(const struct vd_audit_record *record, uint8_t *buf, size_t size,
-                        struct vd_ipc_frame *ret)
-{
-    struct vd_writer w;
-
-    vd_writer_init(&w, buf, size);
-    VD_TRY(vd_audit_record_encode(record, &w));
-    *ret = (struct vd_ipc_frame){.service = VD_IPC_SERVICE_AUDIT,
-                                 .verb = VD_AUDIT_IPC_RECORD,
-                                 .payload = buf,
-                                 .size = w.len,
-                                 .fd = -1};
-    return VD_OK;
-}
-
 static bool send_one(struct vd_secd_audit *audit, const struct vd_audit_record *record)
 {
     uint8_t bytes[VD_AUDIT_RECORD_MAX_BYTES];
     struct vd_ipc_frame frame;
     vd_status status;
 
-    if (encode(record, bytes, sizeof(bytes), &frame) != VD_OK || !connected(audit))
+    if (vd_audit_request(record, bytes, &frame) != VD_OK || !connected(audit))
         return false;
     frame.id = ++audit->id;
     status = vd_ipc_send(audit->fd, &frame, VD_IPC_NO_WAIT, NULL);
@@ -128,22 +112,5 @@ void vd_secd_audit_receive(struct vd_secd_audit *audit)
 vd_status vd_secd_audit_write(const char *path, const struct vd_audit_record *record,
                               struct vd_diag *diag)
 {
-    struct vd_ipc_line line = {.fd = -1, .deadline_ns = vd_ipc_deadline(VD_SECD_AUDIT_WAIT_MS)};
-    uint8_t bytes[VD_AUDIT_RECORD_MAX_BYTES];
-    struct vd_ipc_frame frame, answer;
-    vd_status status;
-
-    if (encode(record, bytes, sizeof(bytes), &frame) != VD_OK)
-        return vd_diag_fail(diag, VD_E_BUG, "the change does not fit a record");
-    line.buffer = malloc(sizeof(*line.buffer));
-    if (line.buffer == NULL)
-        return vd_diag_fail(diag, VD_E_NO_MEMORY, "no memory for a record");
-    status = vd_ipc_connect(path, line.deadline_ns, &line.fd, diag);
-    if (status == VD_OK)
-        status = vd_ipc_call(&line, &frame, &answer, diag);
-    if (status == VD_OK)
-        vd_fd_close(&answer.fd);
-    vd_fd_close(&line.fd);
-    free(line.buffer);
-    return status;
+    return vd_audit_write(path, record, vd_ipc_deadline(VD_SECD_AUDIT_WAIT_MS), diag);
 }
