@@ -113,8 +113,8 @@ enum vd_key_state {
 #define VD_KEY_ID_SIZE         16u
 #define VD_KEY_NAME_MAX        128u /* bytes: letters, digits, . _ - / */
 #define VD_KEY_DOMAIN_MAX      64u  /* bytes of a domain's or service's name, of the same letters */
-#define VD_KEY_LABEL_MAX       4096u /* bytes of a context */
-#define VD_KEY_VERSIONS_MAX    65535u
+#define VD_KEY_LABEL_MAX       255u /* bytes of a context */
+#define VD_KEY_VERSIONS_MAX    4096u
 #define VD_KEY_ATTACHMENT_NAME 64u    /* bytes: letters, digits, . _ - / : */
 #define VD_KEY_ATTACHMENT_MAX  60000u /* bytes of a value */
 #define VD_KEY_ATTACH_MAX      16u    /* attachments of one request */
@@ -170,7 +170,7 @@ enum vd_key_attachment {
     X(RESTORE, "restore", "destroy", MANAGE)           \
     X(ATTACH, "attach", "manage", MANAGE)              \
     X(ATTACHED, "attached", "view", FREE)              \
-    X(DETACH, "detach", "manage", MANAGE)              \
+    X(ATTACHMENTS, "attachments", "view", FREE)        \
     X(STREAM_SEAL, "stream-seal", "encrypt", DATA)     \
     X(STREAM_OPEN, "stream-open", "decrypt", DATA)     \
     X(STREAM_NEXT, "stream-next", "", FREE)            \
@@ -187,6 +187,58 @@ enum vd_key_verb {
     VD_KEY_VERB_TABLE(VD_KEY_VERB_)
 #undef VD_KEY_VERB_
         VD_KEY_VERB_COUNT,
+};
+
+/* What VD_KEY_SET changes: bits of a set. */
+#define VD_KEY_SET_LABEL       (1u << 0)
+#define VD_KEY_SET_USAGES      (1u << 1)
+#define VD_KEY_SET_FLAGS       (1u << 2)
+#define VD_KEY_SET_NOT_BEFORE  (1u << 3)
+#define VD_KEY_SET_NOT_AFTER   (1u << 4)
+#define VD_KEY_SET_USAGE_LIMIT (1u << 5)
+#define VD_KEY_SET_MIN_DECRYPT (1u << 6)
+#define VD_KEY_SET_ALL         ((1u << 7) - 1)
+
+/* What VD_KEY_ATTACH does with an attachment. */
+enum vd_key_attach_action {
+    VD_KEY_ATTACH_PUT = 1,    /* make or replace */
+    VD_KEY_ATTACH_ADD = 2,    /* make; VD_E_EXISTS if it is there */
+    VD_KEY_ATTACH_REMOVE = 3, /* VD_E_NOT_FOUND if it is not */
+};
+
+/* X(NAME, text): what VD_KEY_STATUS answers, u64 each, in this order. */
+#define VD_KEY_STATUS_TABLE(X)             \
+    X(KEYS, "keys")                        \
+    X(GENERATION, "store generation")      \
+    X(COUNTER, "rollback counter")         \
+    X(RESTORED, "older stores accepted")   \
+    X(STORE_FAILED, "store failed")        \
+    X(ROOT, "root key")                    \
+    X(MAC, "access decided by the policy") \
+    X(AUDIT, "operations recorded")        \
+    X(CLIENTS, "clients")                  \
+    X(REFUSED_CLIENTS, "clients refused")  \
+    X(REQUESTS, "requests")                \
+    X(FAILURES, "requests refused")        \
+    X(OPERATIONS, "operations with keys")  \
+    X(DENIALS, "denials")                  \
+    X(CACHED, "keys in memory")            \
+    X(CACHE_HITS, "cache hits")            \
+    X(CACHE_MISSES, "cache misses")        \
+    X(EXPIRED, "keys wiped when their time ended")
+
+enum vd_key_status {
+#define VD_KEY_STATUS_(name, text) VD_KEY_STAT_##name,
+    VD_KEY_STATUS_TABLE(VD_KEY_STATUS_)
+#undef VD_KEY_STATUS_
+        VD_KEY_STATUS_COUNT,
+};
+
+/* What VD_KEY_STAT_ROOT says. */
+enum vd_key_root {
+    VD_KEY_ROOT_PASSPHRASE = 1, /* for development */
+    VD_KEY_ROOT_TPM = 2,
+    VD_KEY_ROOT_HSM = 3,
 };
 
 #endif
