@@ -179,7 +179,8 @@ enum vd_key_attachment {
     X(BATCH, "batch", "", FREE)                        \
     X(RANDOM, "random", "", FREE)                      \
     X(STATUS, "status", "", FREE)                      \
-    X(ADOPT, "adopt", "", FREE)
+    X(ADOPT, "adopt", "", FREE)                        \
+    X(LANE, "lane", "", FREE)
 
 enum vd_key_verb {
     VD_KEY_VERB_NONE,

@@ -147,3 +147,12 @@ vd_status vd_ipc_diag_parse(const struct vd_ipc_frame *frame, struct vd_diag *di
         *diag = told;
     return told.status;
 }
+
+vd_status vd_ipc_frame_answers(const struct vd_ipc_frame *answer,
+                               const struct vd_ipc_frame *request, struct vd_diag *diag)
+{
+    if ((answer->flags & VD_IPC_ANSWER) == 0 || answer->id != request->id ||
+        answer->verb != request->verb || answer->service != request->service)
+        return vd_diag_fail(diag, VD_E_INVALID, "the answer belongs to another request");
+    return answer->status == VD_OK ? VD_OK : vd_ipc_diag_parse(answer, diag);
+}

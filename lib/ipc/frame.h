@@ -42,4 +42,11 @@ void vd_ipc_diag_encode(const struct vd_diag *diag, struct vd_writer *w);
 /* Reads it back with `status`, which is the frame's; a wrong payload is VD_E_INVALID. */
 vd_status vd_ipc_diag_parse(const struct vd_ipc_frame *frame, struct vd_diag *diag);
 
+/*
+ * Is `answer` the one to `request`? VD_E_INVALID if not: the connection is of no use then.
+ * If it is, its status, with its diagnostic.
+ */
+vd_status vd_ipc_frame_answers(const struct vd_ipc_frame *answer,
+                               const struct vd_ipc_frame *request, struct vd_diag *diag);
+
 #endif

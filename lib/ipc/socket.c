@@ -317,13 +317,8 @@ vd_status vd_ipc_call(const struct vd_ipc_line *line, const struct vd_ipc_frame 
     /* The answer is not there yet: waiting first saves a system call. */
     VD_TRY(wait_for(line->fd, POLLIN, line->deadline_ns, diag));
     VD_TRY(vd_ipc_receive(line->fd, line->buffer, line->deadline_ns, &answer, diag));
-    if ((answer.flags & VD_IPC_ANSWER) == 0 || answer.id != request->id ||
-        answer.verb != request->verb || answer.service != request->service) {
-        vd_fd_close(&answer.fd);
-        return vd_diag_fail(diag, VD_E_INVALID, "the answer belongs to another request");
-    }
-    if (answer.status != VD_OK) {
-        status = vd_ipc_diag_parse(&answer, diag);
+    status = vd_ipc_frame_answers(&answer, request, diag);
+    if (status != VD_OK) {
         vd_fd_close(&answer.fd);
         return status;
     }
