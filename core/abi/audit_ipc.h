@@ -21,4 +21,8 @@
 #define VD_AUDIT_IPC_WAKE   3u
 #define VD_AUDIT_IPC_SOCKET "/run/veridian/audit.sock"
 
+/* Of a record as a service gives it: what the daemon adds must fit too. */
+#define VD_AUDIT_IPC_RECORD_MAX 16128u
+#define VD_AUDIT_IPC_EXTRA_MAX  12u /* its free fields */
+
 #endif

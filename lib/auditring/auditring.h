@@ -50,8 +50,8 @@ vd_status vd_auditring_open(const struct vd_auditring_options *options, struct v
                             struct vd_diag *diag);
 
 /*
- * Puts one encoded record (vd_audit_record_encode) of 4 to 16384 bytes into the
- * ring; copied. The daemon takes no record that it would not take over its
+ * Puts one encoded record (vd_audit_record_encode) of 4 to
+ * VD_AUDIT_IPC_RECORD_MAX bytes into the ring; copied. The daemon takes no record that it would not take over its
  * socket: one that does not parse costs the service its ring.
  * `deadline_ns` as in lib/ipc/socket.h: for how long to wait for room.
  * VD_E_TIMEOUT, VD_E_BUSY (VD_IPC_NO_WAIT): no room; VD_E_MISSING: no daemon;

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/abi/audit_ipc.h"
 #include "core/audit/record.h"
 #include "core/base/mem.h"
 #include "lib/sys.h"
@@ -117,7 +118,7 @@ vd_status vd_auditring_put(struct vd_auditring *ring, const void *record, size_t
     uint64_t position;
     uint32_t need;
 
-    if (size < VD_AUDIT_RECORD_MIN_BYTES || size > VD_AUDIT_RECORD_MAX_BYTES)
+    if (size < VD_AUDIT_RECORD_MIN_BYTES || size > VD_AUDIT_IPC_RECORD_MAX)
         return VD_E_RANGE;
     need = vd_auditring_need((uint32_t)size);
     if (!usable(ring->mem) || !take(ring, need, &position))

@@ -4,6 +4,7 @@
 
 #include <linux/bpf.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "lib/confine.h"
@@ -29,6 +30,12 @@ static const struct vd_confine_call calls[] = {
     {SYS_mremap, -1, 0, 0},
     {SYS_madvise, -1, 0, 0},
     {SYS_brk, -1, 0, 0},
+    /* Rings of the services. */
+    {SYS_memfd_create, -1, 0, 0},
+    {SYS_ftruncate, -1, 0, 0},
+    {SYS_fstatfs, -1, 0, 0},
+    {SYS_mprotect, 2, PROT_EXEC, 0},
+    {SYS_set_robust_list, -1, 0, 0},
     {SYS_epoll_create1, -1, 0, 0},
     {SYS_epoll_wait, -1, 0, 0},
     {SYS_epoll_pwait, -1, 0, 0},

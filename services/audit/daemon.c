@@ -105,6 +105,7 @@ static vd_status restore_record(void *ctx, uint64_t segment, const struct vd_aud
     if (record->type == VD_EVENT_TYPE_LOG &&
         (text_is(&record->message, MESSAGE_STARTED) || text_is(&record->message, MESSAGE_GOES_ON)))
         restore_state(r, record);
+    vd_audit_rings_restore(&r->daemon->producers.rings, record);
     if (!r->ours)
         return VD_OK;
     if (record->type == VD_EVENT_TYPE_LOST)
@@ -306,10 +307,12 @@ static vd_status settle(struct vd_audit_daemon *d, int waited_ms, bool last)
 
 static vd_status stop(struct vd_audit_daemon *d)
 {
-    char received[24], lost[24], late[24], repeated[24], malformed[24], produced[24];
+    char received[24], lost[24], late[24], repeated[24], malformed[24], produced[24], handed[24],
+        unfinished[24];
     struct vd_audit_record r;
 
     VD_TRY(drain(d));
+    VD_TRY(vd_audit_producers_stop(&d->producers, d->log, d->diag));
     VD_TRY(settle(d, 0, true));
     stamp(&r, VD_EVENT_TYPE_LOG, MESSAGE_STOPPED);
     add_number(&r, "received", d->sequence.received, received);
@@ -317,8 +320,11 @@ static vd_status stop(struct vd_audit_daemon *d)
     add_number(&r, "late", d->sequence.late, late);
     add_number(&r, "repeated", d->sequence.repeated, repeated);
     add_number(&r, "malformed", d->malformed, malformed);
-    if (d->producers.listener >= 0)
+    if (d->producers.listener >= 0) {
         add_number(&r, "from_services", d->producers.received, produced);
+        add_number(&r, "from_rings", d->producers.rings.received, handed);
+        add_number(&r, "unfinished", d->producers.rings.unfinished, unfinished);
+    }
     VD_TRY(vd_audit_log_append(d->log, &r, NULL, d->diag));
     return vd_audit_log_close(d->log, d->diag);
 }
@@ -346,17 +352,19 @@ vd_status vd_audit_daemon_run(struct vd_audit_daemon *d)
     VD_TRY(watch(epoll, d->signals, d->diag));
     for (;;) {
         uint32_t count;
-        int ready;
+        int ready, wait_ms;
         VD_TRY(take_batch(d, &count));
         /* More may wait already; a signal is still looked for between two batches. */
-        ready = epoll_wait(epoll, &event, 1, count != 0 ? 0 : POLL_MS);
+        wait_ms = count != 0 ? 0 : vd_audit_producers_rest(&d->producers, POLL_MS);
+        ready = epoll_wait(epoll, &event, 1, wait_ms);
+        vd_audit_producers_wake(&d->producers);
         if (ready < 0 && errno != EINTR)
             return vd_audit_errno(d->diag, errno, "cannot wait for events", NULL);
         if (ready > 0 && event.data.fd == d->signals)
             return stop(d);
         if (ready > 0)
             (void)vd_audit_producers_event(&d->producers, event.data.fd);
-        waited_ms = count != 0 || ready > 0 ? 0 : waited_ms + POLL_MS;
+        waited_ms = count != 0 || ready > 0 ? 0 : waited_ms + wait_ms;
         if (count == 0 && ready == 0)
             VD_TRY(settle(d, waited_ms, false));
     }

@@ -3,8 +3,6 @@
 #include "services/audit/producers.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -13,23 +11,20 @@
 #include "lib/file.h"
 #include "services/audit/sys.h"
 
-/* What only the daemon knows. */
-#define OWN_FIELDS                                                                         \
-    (UINT64_C(1) << VD_AUDIT_TAG_REALTIME | UINT64_C(1) << VD_AUDIT_TAG_BOOTTIME |         \
-     UINT64_C(1) << VD_AUDIT_TAG_EVENT_SEQUENCE | UINT64_C(1) << VD_AUDIT_TAG_LOST_FIRST | \
-     UINT64_C(1) << VD_AUDIT_TAG_LOST_COUNT)
-#define OWN_EXTRAS 2u
-
 vd_status vd_audit_producers_listen(struct vd_audit_producers *p, const char *path, mode_t mode,
                                     struct vd_diag *diag)
 {
+    VD_TRY(vd_audit_arena_init(&p->rings.arena, diag));
     return vd_ipc_listen(path, mode, &p->listener, diag);
 }
 
 void vd_audit_producers_done(struct vd_audit_producers *p)
 {
-    while (p->client_count != 0)
-        vd_fd_close(&p->clients[--p->client_count].fd);
+    while (p->client_count != 0) {
+        vd_audit_shared_done(&p->rings.arena, &p->clients[--p->client_count].handed.shared);
+        vd_fd_close(&p->clients[p->client_count].fd);
+    }
+    vd_audit_arena_done(&p->rings.arena);
     vd_fd_close(&p->listener);
 }
 
@@ -69,7 +64,8 @@ static void welcome(struct vd_audit_producers *p)
             continue;
         }
         p->clients[p->client_count].fd = fd;
-        p->clients[p->client_count++].peer = peer;
+        p->clients[p->client_count].handed = (struct vd_audit_handed){};
+        vd_audit_source_init(&p->clients[p->client_count++].handed.source, &peer);
     }
 }
 
@@ -98,97 +94,90 @@ static void drop(struct vd_audit_producers *p, uint32_t index)
     p->clients[index] = p->clients[--p->client_count];
 }
 
-static void send_answer(const struct vd_audit_pending *to, vd_status status,
-                        const struct vd_diag *why)
+/* Answers a request; `answer` has its verb, its id and what goes with it. */
+static void send_answer(int fd, struct vd_ipc_frame answer, const struct vd_diag *why)
 {
     uint8_t bytes[1024];
     struct vd_writer w;
-    struct vd_ipc_frame answer = {.service = VD_IPC_SERVICE_AUDIT,
-                                  .verb = VD_AUDIT_IPC_RECORD,
-                                  .flags = VD_IPC_ANSWER,
-                                  .id = to->id,
-                                  .status = (uint32_t)status,
-                                  .fd = -1};
 
+    answer.service = VD_IPC_SERVICE_AUDIT;
+    answer.flags = VD_IPC_ANSWER;
+    answer.status = why != NULL ? (uint32_t)why->status : VD_OK;
     vd_writer_init(&w, bytes, sizeof(bytes));
-    if (status != VD_OK)
+    if (answer.status != VD_OK)
         vd_ipc_diag_encode(why, &w);
     answer.payload = bytes;
     answer.size = w.len;
     /* Who does not take answers does not get them: the log waits for nobody. */
-    (void)!vd_ipc_send(to->fd, &answer, VD_IPC_NO_WAIT, NULL);
+    (void)!vd_ipc_send(fd, &answer, VD_IPC_NO_WAIT, NULL);
 }
 
-static vd_status check_record(const struct vd_audit_record *r, struct vd_diag *why)
+/* A record, which is answered after the sync. */
+static vd_status take_record(struct vd_audit_producers *p, uint32_t index,
+                             const struct vd_ipc_frame *frame, const struct vd_audit_sink *sink)
 {
-    if ((r->present & OWN_FIELDS) != 0 || r->type == VD_EVENT_TYPE_LOST ||
-        r->type == VD_EVENT_TYPE_LOG)
-        return vd_diag_fail(why, VD_E_INVALID, "a record of this kind is the daemon's own");
-    if (r->extra_count + OWN_EXTRAS > VD_AUDIT_EXTRA_MAX)
-        return vd_diag_fail(why, VD_E_LIMIT, "too many free fields");
+    struct vd_audit_given given = {.bytes = frame->payload, .size = frame->size};
+    int fd = p->clients[index].fd;
+    struct vd_diag why = {};
+    vd_status status;
+
+    status = vd_audit_source_append(&p->clients[index].handed.source, &given, sink, &why);
+    if (status == VD_OK) {
+        p->pending[p->pending_count++] = (struct vd_audit_pending){fd, frame->id};
+        p->received++;
+        return VD_OK;
+    }
+    if (why.status == VD_OK) /* the log's failure */
+        return status;
+    send_answer(fd, (struct vd_ipc_frame){.verb = frame->verb, .id = frame->id, .fd = -1}, &why);
     return VD_OK;
 }
 
-static void add_number(struct vd_audit_record *r, const char *name, long number, char buf[24])
+static void give_ring(struct vd_audit_producers *p, uint32_t index, struct vd_ipc_frame *frame)
 {
-    int size = snprintf(buf, 24, "%ld", number);
+    struct vd_ipc_frame answer = {.verb = frame->verb, .id = frame->id, .fd = -1};
+    bool handed_over = frame->fd >= 0;
+    struct vd_diag why = {};
+    vd_status status;
 
-    r->extra[r->extra_count++] =
-        (struct vd_audit_extra){{name, (uint32_t)strlen(name)}, {buf, (uint32_t)size}};
+    status = vd_audit_rings_open(&p->rings, &p->clients[index].handed, &frame->fd, &why);
+    if (status == VD_OK && !handed_over)
+        answer.fd = frame->fd;
+    send_answer(p->clients[index].fd, answer, status != VD_OK ? &why : NULL);
 }
 
-/* Adds what the daemon knows; a failure that is the record's goes to `why`. */
-static vd_status append(const struct vd_ipc_frame *frame, const struct vd_ipc_peer *peer,
-                        struct vd_audit_log *log, struct vd_diag *why, struct vd_diag *diag)
+/* What a request must look like: the verb, whether it has a payload, and a descriptor. */
+static bool acceptable(const struct vd_ipc_frame *frame)
 {
-    struct vd_audit_record r;
-    char pid[24], uid[24];
-
-    VD_TRY(vd_audit_record_parse(frame->payload, frame->size, &r, why));
-    VD_TRY(check_record(&r, why));
-    VD_AUDIT_SET(&r, REALTIME, realtime_ns, vd_audit_realtime_ns());
-    VD_AUDIT_SET(&r, BOOTTIME, boottime_ns, vd_audit_boottime_ns());
-    add_number(&r, "source_pid", peer->pid, pid);
-    add_number(&r, "source_uid", (long)peer->uid, uid);
-    return vd_audit_log_append(log, &r, NULL, diag);
-}
-
-/* False: nothing waits there, or the connection is to be dropped (then *ret_dead). */
-static bool take_one(struct vd_audit_producers *p, uint32_t index, struct vd_ipc_frame *ret,
-                     bool *ret_dead)
-{
-    vd_status status = vd_ipc_receive(p->clients[index].fd, &p->buffer, VD_IPC_NO_WAIT, ret, NULL);
-
-    *ret_dead = status != VD_OK && status != VD_E_BUSY;
-    if (status != VD_OK)
+    if (frame->service != VD_IPC_SERVICE_AUDIT || (frame->flags & VD_IPC_ANSWER) != 0)
         return false;
-    if (ret->service == VD_IPC_SERVICE_AUDIT && ret->verb == VD_AUDIT_IPC_RECORD &&
-        (ret->flags & VD_IPC_ANSWER) == 0 && ret->fd < 0)
-        return true;
-    vd_fd_close(&ret->fd);
-    *ret_dead = true;
-    return false;
+    return (frame->verb == VD_AUDIT_IPC_RECORD && frame->fd < 0) ||
+           (frame->verb == VD_AUDIT_IPC_RING && frame->size == 0) ||
+           (frame->verb == VD_AUDIT_IPC_WAKE && frame->size == 0 && frame->fd < 0);
 }
 
 /* All that one producer has to say, while there is room in the batch. */
-static vd_status take_from(struct vd_audit_producers *p, uint32_t index, struct vd_audit_log *log,
-                           struct vd_diag *diag, bool *ret_dead)
+static vd_status take_from(struct vd_audit_producers *p, uint32_t index,
+                           const struct vd_audit_sink *sink, bool *ret_dead)
 {
-    struct vd_ipc_frame frame;
-
     *ret_dead = false;
-    while (p->pending_count < VD_AUDIT_PRODUCER_BATCH && take_one(p, index, &frame, ret_dead)) {
-        struct vd_audit_pending pending = {p->clients[index].fd, frame.id};
-        struct vd_diag why = {};
-        vd_status status = append(&frame, &p->clients[index].peer, log, &why, diag);
-        if (status == VD_OK) {
-            p->pending[p->pending_count++] = pending;
-            p->received++;
-            continue;
-        }
-        if (why.status == VD_OK) /* the log's failure */
-            return status;
-        send_answer(&pending, status, &why);
+    for (uint32_t i = 0; i < VD_AUDIT_PRODUCER_BATCH && p->pending_count < VD_AUDIT_PRODUCER_BATCH;
+         i++) {
+        struct vd_ipc_frame frame;
+        vd_status status =
+            vd_ipc_receive(p->clients[index].fd, &p->buffer, VD_IPC_NO_WAIT, &frame, NULL);
+        if (status == VD_E_BUSY)
+            return VD_OK;
+        *ret_dead = status != VD_OK || !acceptable(&frame);
+        if (status != VD_OK)
+            return VD_OK;
+        if (!*ret_dead && frame.verb == VD_AUDIT_IPC_RECORD)
+            VD_TRY(take_record(p, index, &frame, sink));
+        if (!*ret_dead && frame.verb == VD_AUDIT_IPC_RING)
+            give_ring(p, index, &frame);
+        vd_fd_close(&frame.fd);
+        if (*ret_dead)
+            return VD_OK;
     }
     return VD_OK;
 }
@@ -196,11 +185,18 @@ static vd_status take_from(struct vd_audit_producers *p, uint32_t index, struct 
 vd_status vd_audit_producers_take(struct vd_audit_producers *p, struct vd_audit_log *log,
                                   struct vd_diag *diag)
 {
+    struct vd_audit_sink sink = {log, diag};
+
     for (uint32_t i = p->client_count; i > 0; i--) {
+        struct vd_audit_handed *handed = &p->clients[i - 1].handed;
         bool dead;
-        VD_TRY(take_from(p, i - 1, log, diag, &dead));
-        if (dead)
-            drop(p, i - 1);
+        VD_TRY(take_from(p, i - 1, &sink, &dead));
+        if (!dead) {
+            VD_TRY(vd_audit_rings_take(&p->rings, handed, &sink));
+            continue;
+        }
+        VD_TRY(vd_audit_rings_end(&p->rings, handed, &sink));
+        drop(p, i - 1);
     }
     return VD_OK;
 }
@@ -208,8 +204,56 @@ vd_status vd_audit_producers_take(struct vd_audit_producers *p, struct vd_audit_
 void vd_audit_producers_answer(struct vd_audit_producers *p)
 {
     for (uint32_t i = 0; i < p->pending_count; i++) {
+        struct vd_ipc_frame answer = {
+            .verb = VD_AUDIT_IPC_RECORD, .id = p->pending[i].id, .fd = -1};
         if (p->pending[i].fd >= 0)
-            send_answer(&p->pending[i], VD_OK, NULL);
+            send_answer(p->pending[i].fd, answer, NULL);
     }
     p->pending_count = 0;
+    for (uint32_t i = 0; i < p->client_count; i++)
+        vd_audit_shared_release(&p->clients[i].handed.shared);
+}
+
+int vd_audit_producers_rest(struct vd_audit_producers *p, int wait_ms)
+{
+    uint64_t idle_ns = vd_audit_boottime_ns() - p->rings.taken_ns;
+    bool doze = idle_ns < VD_AUDIT_PRODUCER_AWAKE_MS * UINT64_C(1'000'000);
+    bool rings = false, waits = false;
+
+    for (uint32_t i = 0; i < p->client_count; i++) {
+        struct vd_audit_shared *s = &p->clients[i].handed.shared;
+        if (s->mem == NULL)
+            continue;
+        rings = true;
+        if (vd_audit_shared_state(s, doze ? VD_AUDITRING_DOZING : VD_AUDITRING_ASLEEP))
+            waits = true;
+    }
+    if (waits)
+        return 0;
+    return rings && doze ? (int)VD_AUDITRING_DOZE_MS : wait_ms;
+}
+
+void vd_audit_producers_wake(struct vd_audit_producers *p)
+{
+    for (uint32_t i = 0; i < p->client_count; i++) {
+        if (p->clients[i].handed.shared.mem != NULL)
+            (void)vd_audit_shared_state(&p->clients[i].handed.shared, VD_AUDITRING_AWAKE);
+    }
+}
+
+vd_status vd_audit_producers_stop(struct vd_audit_producers *p, struct vd_audit_log *log,
+                                  struct vd_diag *diag)
+{
+    struct vd_audit_sink sink = {log, diag};
+
+    for (uint32_t i = 0; i < p->client_count; i++) {
+        struct vd_audit_handed *handed = &p->clients[i].handed;
+        if (handed->shared.mem == NULL)
+            continue;
+        vd_audit_shared_leave(&handed->shared);
+        VD_TRY(vd_audit_rings_take(&p->rings, handed, &sink));
+    }
+    VD_TRY(vd_audit_log_sync(log, diag));
+    vd_audit_producers_answer(p);
+    return VD_OK;
 }

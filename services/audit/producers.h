@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Records from other services, over a socket (core/abi/audit_ipc.h): root's, and
- * those of the users that the daemon was told. A record is answered when the
- * disk has it. One thread.
+ * Records from other services, over a socket (core/abi/audit_ipc.h) and through
+ * shared memory: root's, and those of the users that the daemon was told. A
+ * record is answered, or its room given back, when the disk has it. One thread.
  */
 #ifndef VD_SERVICES_AUDIT_PRODUCERS_H
 #define VD_SERVICES_AUDIT_PRODUCERS_H
 
 #include "lib/ipc/socket.h"
-#include "services/audit/log.h"
+#include "services/audit/handed.h"
 
 #define VD_AUDIT_PRODUCERS_MAX     64u /* connections */
 #define VD_AUDIT_PRODUCER_UIDS_MAX 16u
-#define VD_AUDIT_PRODUCER_BATCH    256u /* records between two syncs */
+#define VD_AUDIT_PRODUCER_BATCH    256u /* records between two syncs, those of rings apart */
+#define VD_AUDIT_PRODUCER_AWAKE_MS 1000 /* after a ring's last record: no service need wake us */
 
 /* A record that waits for the sync. */
 struct vd_audit_pending {
@@ -27,12 +28,13 @@ struct vd_audit_producers {
     uint32_t uid_count;
     struct {
         int fd;
-        struct vd_ipc_peer peer;
+        struct vd_audit_handed handed;
     } clients[VD_AUDIT_PRODUCERS_MAX];
     uint32_t client_count;
     struct vd_audit_pending pending[VD_AUDIT_PRODUCER_BATCH];
     uint32_t pending_count;
-    uint64_t received;
+    uint64_t received; /* over the socket */
+    struct vd_audit_rings rings;
     struct vd_ipc_buffer buffer;
 };
 
@@ -54,7 +56,23 @@ bool vd_audit_producers_event(struct vd_audit_producers *p, int fd);
 vd_status vd_audit_producers_take(struct vd_audit_producers *p, struct vd_audit_log *log,
                                   struct vd_diag *diag);
 
-/* Answers the records appended since the last call: the disk has them. */
+/* Answers the records appended since the last call, and gives their room back: the disk has them. */
 void vd_audit_producers_answer(struct vd_audit_producers *p);
+
+/*
+ * Tells the services that the daemon will wait, at most `wait_ms`; returns for
+ * how many milliseconds it may: 0 if something came meanwhile.
+ */
+int vd_audit_producers_rest(struct vd_audit_producers *p, int wait_ms);
+
+/* Tells them that it works again. */
+void vd_audit_producers_wake(struct vd_audit_producers *p);
+
+/*
+ * Takes the last records of the rings before the daemon ends: what comes later
+ * is for the next one. Syncs.
+ */
+vd_status vd_audit_producers_stop(struct vd_audit_producers *p, struct vd_audit_log *log,
+                                  struct vd_diag *diag);
 
 #endif
