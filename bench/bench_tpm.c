@@ -137,7 +137,8 @@ static void ours_unseal(struct ours *o)
     struct vd_tpm_secret secret;
 
     CHECK(vd_tpm_policy_pcr(&o->tpm, &o->session, &selection, NULL) == VD_OK);
-    CHECK(vd_tpm_unseal(&o->link, &o->session, &o->object, &secret, NULL) == VD_OK);
+    CHECK(vd_tpm_unseal(&o->link, &(struct vd_tpm_opening){.policy = &o->session}, &o->object,
+                        &secret, NULL) == VD_OK);
     CHECK(secret.size == sizeof(planted) && memcmp(secret.bytes, planted, sizeof(planted)) == 0);
 }
 

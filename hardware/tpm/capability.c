@@ -10,6 +10,9 @@
 #define PT_VENDOR_4     0x109u
 #define PT_FIRMWARE_1   0x10bu
 #define PT_FIRMWARE_2   0x10cu
+#define PT_PERMANENT    0x200u
+#define PT_LOCKOUT      0x20eu /* counter, allowed failures, interval, recovery */
+#define IN_LOCKOUT      (1u << 9)
 #define PROPERTIES      16u /* asked for at once, from PT_FAMILY on */
 #define ALGORITHMS      64u
 
@@ -111,6 +114,39 @@ vd_status vd_tpm_info(struct vd_tpm *tpm, struct vd_tpm_info *ret, struct vd_dia
     VD_TRY(read_properties(tpm, &info, diag));
     VD_TRY(read_algorithms(tpm, &info, diag));
     *ret = info;
+    return VD_OK;
+}
+
+/* `count` properties from `first` on, all of which every TPM has. */
+static vd_status read_values(struct vd_tpm *tpm, uint32_t first, uint32_t count, uint32_t *ret,
+                             struct vd_diag *diag)
+{
+    const struct vd_tpm_question question = {VD_TPM_CAP_TPM_PROPERTIES, first, count};
+    struct vd_tpm_response response;
+    uint32_t found, property;
+
+    VD_TRY(vd_tpm_capability(tpm, &question, &response, NULL, diag));
+    if (vd_read_be32(&response.parameters, &found) != VD_OK || found != count)
+        return vd_tpm_malformed(diag, "list of properties");
+    for (uint32_t i = 0; i < count; i++) {
+        if (vd_read_be32(&response.parameters, &property) != VD_OK || property != first + i ||
+            vd_read_be32(&response.parameters, &ret[i]) != VD_OK)
+            return vd_tpm_malformed(diag, "list of properties");
+    }
+    return VD_OK;
+}
+
+vd_status vd_tpm_lockout(struct vd_tpm *tpm, struct vd_tpm_lockout *ret, struct vd_diag *diag)
+{
+    uint32_t permanent, values[4];
+
+    VD_TRY(read_values(tpm, PT_PERMANENT, 1, &permanent, diag));
+    VD_TRY(read_values(tpm, PT_LOCKOUT, VD_COUNT(values), values, diag));
+    *ret = (struct vd_tpm_lockout){.locked = (permanent & IN_LOCKOUT) != 0,
+                                   .failed = values[0],
+                                   .allowed = values[1],
+                                   .interval_s = values[2],
+                                   .recovery_s = values[3]};
     return VD_OK;
 }
 

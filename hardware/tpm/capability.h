@@ -38,6 +38,17 @@ vd_status vd_tpm_capability(struct vd_tpm *tpm, const struct vd_tpm_question *qu
 /* Fills `ret`; text fields are printable ASCII. */
 vd_status vd_tpm_info(struct vd_tpm *tpm, struct vd_tpm_info *ret, struct vd_diag *diag);
 
+/* How the TPM defends passwords against guessing. */
+struct vd_tpm_lockout {
+    bool locked;
+    uint32_t failed;     /* wrong passwords that count now */
+    uint32_t allowed;    /* as many lock it */
+    uint32_t interval_s; /* after so long one of them is forgiven; 0: never */
+    uint32_t recovery_s; /* of the lockout password itself; 0: at the next start */
+};
+
+vd_status vd_tpm_lockout(struct vd_tpm *tpm, struct vd_tpm_lockout *ret, struct vd_diag *diag);
+
 /* "rsa", "ecc", "sha256", …; NULL for one that is not known here. */
 const char *vd_tpm_algorithm_name(uint16_t algorithm);
 

@@ -72,7 +72,8 @@ static const struct {
     {0x101, "the TPM failed its self test: it answers nothing until it is reset"},
     {0x120, "the command is disabled"},
     {0x125, "the command needs an authorisation"},
-    {0x126, "the authorisation is of a kind that the object does not allow"},
+    {0x124, "the authorisation is of a kind that the object does not allow"},
+    {0x126, "a comparison of the policy does not hold"},
     {0x128, "a PCR changed since the policy session saw it"},
     {0x12d, "an upgrade of the TPM is under way"},
     {0x142, "the command's size is wrong"},
@@ -97,9 +98,14 @@ static const struct {
     {0x09d, "the policy is not fulfilled"},
     {0x0a2, "the authorisation failed: a password is set, or it is wrong"},
     {0x0a6, "the elliptic curve is not supported"},
-    {0x901, "the TPM has no slot for another context: flush one"},
-    {0x902, "the TPM has no slot for another object: flush one"},
-    {0x903, "the TPM has no slot for another session: flush one"},
+    {0x09b, "the signature does not hold"},
+    {0x901, "the oldest saved session keeps the TPM from making another: it must be loaded or "
+            "flushed"},
+    {0x902, "the TPM has no slot for another object"},
+    {0x903, "the TPM has no slot for another loaded session"},
+    {0x905, "the TPM has no handle for another session"},
+    {0x910, "the object or session is not in the TPM"},
+    {0x918, "the session is not in the TPM"},
     {0x908, "the TPM wants the command again"},
     {0x90a, "the TPM tests itself"},
     {0x920, "the TPM limits writes to its memory: try later"},
@@ -133,8 +139,15 @@ static vd_status rc_status(uint32_t code)
     case 0x099:
     case 0x09d:
     case 0x0a2:
+    case 0x126:
+    case 0x128:
     case 0x921:
         return VD_E_DENIED;
+    case 0x901:
+    case 0x902:
+    case 0x903:
+    case 0x905:
+        return VD_E_BUSY;
     case 0x081:
     case 0x083:
     case 0x092:
@@ -200,7 +213,7 @@ static uint16_t tag_of(const struct vd_tpm_command *command)
 static bool returns_handle(const struct vd_tpm_command *command)
 {
     static const uint32_t codes[] = {VD_TPM_CC_CREATE_PRIMARY, VD_TPM_CC_LOAD,
-                                     VD_TPM_CC_START_AUTH_SESSION};
+                                     VD_TPM_CC_LOAD_EXTERNAL, VD_TPM_CC_START_AUTH_SESSION};
     uint32_t code = (uint32_t)command->bytes[8] << 8 | command->bytes[9];
 
     for (size_t i = 0; i < VD_COUNT(codes); i++) {

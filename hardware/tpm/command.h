@@ -23,7 +23,9 @@
 
 #define VD_TPM_CC_SELF_TEST          0x00000143u
 #define VD_TPM_CC_STARTUP            0x00000144u
+#define VD_TPM_CC_NV_READ            0x0000014eu
 #define VD_TPM_CC_CREATE_PRIMARY     0x00000131u
+#define VD_TPM_CC_LOAD_EXTERNAL      0x00000167u
 #define VD_TPM_CC_LOAD               0x00000157u
 #define VD_TPM_CC_QUOTE              0x00000158u
 #define VD_TPM_CC_FLUSH_CONTEXT      0x00000165u
@@ -82,7 +84,7 @@ vd_status vd_tpm_read_2b(struct vd_reader *r, size_t max, const uint8_t **ret, s
 vd_status vd_tpm_run(struct vd_tpm *tpm, struct vd_tpm_command *command,
                      struct vd_tpm_response *ret, struct vd_diag *diag);
 
-#define VD_TPM_EXPECTED 3u
+#define VD_TPM_EXPECTED 4u
 
 /*
  * The same, but the response codes in `expected` (unused ones 0) are no failure: VD_OK, and

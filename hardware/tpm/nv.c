@@ -10,7 +10,6 @@
 #define CC_NV_DEFINE      0x0000012au
 #define CC_NV_INCREMENT   0x00000134u
 #define CC_NV_WRITE       0x00000137u
-#define CC_NV_READ        0x0000014eu
 #define CC_NV_READ_PUBLIC 0x00000169u
 #define CAP_HANDLES       1u
 #define RH_OWNER          0x40000001u
@@ -177,7 +176,7 @@ vd_status vd_tpm_nv_read(const struct vd_tpm_link *link, struct vd_tpm_session *
         struct vd_tpm_call call;
         const uint8_t *data;
 
-        vd_tpm_call_begin(&call, CC_NV_READ);
+        vd_tpm_call_begin(&call, VD_TPM_CC_NV_READ);
         call.expected[0] = RC_NV_UNSET;
         vd_tpm_call_authorised(&call, RH_OWNER, NULL, session);
         vd_tpm_call_handle(&call, nv->index, &nv->name);

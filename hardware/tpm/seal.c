@@ -3,15 +3,19 @@
 
 #include "core/base/mem.h"
 #include "hardware/tpm/capability.h"
+#include "hardware/tpm/policy_codes.h"
 #include "lib/diagf.h"
 
 #define CC_EVICT_CONTROL 0x00000120u
 #define CC_CREATE        0x00000153u
 #define CC_UNSEAL        0x0000015eu
 #define CC_READ_PUBLIC   0x00000173u
-#define CC_POLICY_PCR    0x0000017fu
 #define RH_OWNER         0x40000001u
-#define CAP_HANDLES      1u
+#define RC_HANDLE_1      0x18bu /* there is nothing at the handle */
+
+#define RC_AUTH_FAIL_1 0x98eu /* of the first session */
+#define RC_BAD_AUTH_1  0x9a2u
+#define RC_LOCKOUT     0x921u
 
 #define ALG_ECC       0x0023u
 #define ALG_KEYEDHASH 0x0008u
@@ -79,22 +83,6 @@ static vd_status read_srk(struct vd_tpm_crypto *crypto, const uint8_t *data, siz
     return name_of(crypto, data, size, &key->name);
 }
 
-/* True in `ret` if the TPM has something at the SRK's handle. */
-static vd_status has_srk(struct vd_tpm *tpm, bool *ret, struct vd_diag *diag)
-{
-    const struct vd_tpm_question question = {
-        .capability = CAP_HANDLES, .property = VD_TPM_SRK, .count = 1};
-    struct vd_tpm_response response;
-    uint32_t count, handle = 0;
-
-    VD_TRY(vd_tpm_capability(tpm, &question, &response, NULL, diag));
-    if (vd_read_be32(&response.parameters, &count) != VD_OK || count > 1 ||
-        (count == 1 && vd_read_be32(&response.parameters, &handle) != VD_OK))
-        return vd_tpm_malformed(diag, "TPM2_GetCapability");
-    *ret = count == 1 && handle == VD_TPM_SRK;
-    return VD_OK;
-}
-
 static vd_status make_primary(struct vd_tpm *tpm, uint32_t *ret, struct vd_diag *diag)
 {
     struct vd_tpm_response response;
@@ -134,23 +122,32 @@ static vd_status make_srk(const struct vd_tpm_link *link, struct vd_diag *diag)
     return status;
 }
 
+/* TPM2_ReadPublic of the SRK's handle; the code says whether there is something. */
+static vd_status read_public(struct vd_tpm *tpm, struct vd_tpm_response *ret, struct vd_diag *diag)
+{
+    static const uint32_t expected[VD_TPM_EXPECTED] = {RC_HANDLE_1};
+    struct vd_tpm_command command;
+
+    vd_tpm_begin(&command, CC_READ_PUBLIC);
+    vd_write_be32(&command.w, VD_TPM_SRK);
+    return vd_tpm_run_expecting(tpm, &command, expected, ret, diag);
+}
+
 vd_status vd_tpm_srk(const struct vd_tpm_link *link, struct vd_tpm_storage_key *ret,
                      struct vd_diag *diag)
 {
     struct vd_tpm_storage_key key = {.handle = VD_TPM_SRK};
     struct vd_tpm_response response;
-    struct vd_tpm_command command;
     const uint8_t *area;
     size_t size;
-    bool exists = false;
 
-    VD_TRY(has_srk(link->tpm, &exists, diag));
-    if (!exists)
+    VD_TRY(read_public(link->tpm, &response, diag));
+    if (response.code == RC_HANDLE_1) {
         VD_TRY(make_srk(link, diag));
-    vd_tpm_begin(&command, CC_READ_PUBLIC);
-    vd_write_be32(&command.w, VD_TPM_SRK);
-    VD_TRY(vd_tpm_run(link->tpm, &command, &response, diag));
-    if (vd_tpm_read_2b(&response.parameters, VD_TPM_OBJECT_MAX, &area, &size) != VD_OK)
+        VD_TRY(read_public(link->tpm, &response, diag));
+    }
+    if (response.code != VD_TPM_RC_SUCCESS ||
+        vd_tpm_read_2b(&response.parameters, VD_TPM_OBJECT_MAX, &area, &size) != VD_OK)
         return vd_tpm_malformed(diag, "TPM2_ReadPublic");
     if (read_srk(link->crypto, area, size, &key) != VD_OK) {
         vd_diag_hint(diag, "only an ECC P-256 storage root key is taken; tpm2_evictcontrol -c "
@@ -160,6 +157,25 @@ vd_status vd_tpm_srk(const struct vd_tpm_link *link, struct vd_tpm_storage_key *
     }
     *ret = key;
     return VD_OK;
+}
+
+vd_status vd_tpm_srk_check(const struct vd_tpm_link *link,
+                           const struct vd_tpm_storage_key *expected, struct vd_diag *diag)
+{
+    struct vd_tpm_storage_key key = {.handle = VD_TPM_SRK};
+    struct vd_tpm_response response;
+    const uint8_t *area;
+    size_t size;
+
+    VD_TRY(read_public(link->tpm, &response, diag));
+    if (response.code == VD_TPM_RC_SUCCESS &&
+        vd_tpm_read_2b(&response.parameters, VD_TPM_OBJECT_MAX, &area, &size) == VD_OK &&
+        read_srk(link->crypto, area, size, &key) == VD_OK &&
+        vd_ct_equal(key.name.bytes, expected->name.bytes, VD_TPM_NAME_SIZE))
+        return VD_OK;
+    return vd_diag_fail(diag, VD_E_DENIED,
+                        "this TPM's storage root key is not the one it was sealed under: another "
+                        "TPM, or it was cleared since");
 }
 
 vd_status vd_tpm_pcr_digest(struct vd_tpm_crypto *crypto, const struct vd_pcr_bank *bank,
@@ -225,6 +241,7 @@ vd_status vd_tpm_seal(const struct vd_tpm_link *link, struct vd_tpm_session *ses
 {
     struct vd_tpm_response response;
     struct vd_tpm_call call;
+    size_t auth_size = request->auth != NULL ? request->auth->size : 0;
     vd_status status;
 
     if (request->secret->size == 0 || request->secret->size > VD_TPM_SEAL_MAX)
@@ -232,13 +249,14 @@ vd_status vd_tpm_seal(const struct vd_tpm_link *link, struct vd_tpm_session *ses
                         VD_TPM_SEAL_MAX, request->secret->size);
     vd_tpm_call_begin(&call, CC_CREATE);
     vd_tpm_call_authorised(&call, request->parent->handle, &request->parent->name, session);
-    vd_write_be16(&call.parameters, (uint16_t)(4 + request->secret->size));
-    vd_write_be16(&call.parameters, 0); /* no password */
+    vd_write_be16(&call.parameters, (uint16_t)(4 + auth_size + request->secret->size));
+    vd_tpm_write_2b(&call.parameters, request->auth != NULL ? request->auth->bytes : NULL,
+                    auth_size);
     vd_tpm_write_2b(&call.parameters, request->secret->bytes, request->secret->size);
     vd_write_be16(&call.parameters, 2 + 2 + 4 + 2 + VD_TPM_HASH_SIZE + 2 + 2);
     vd_write_be16(&call.parameters, ALG_KEYEDHASH);
     vd_write_be16(&call.parameters, VD_TPM_ALG_SHA256);
-    vd_write_be32(&call.parameters, SEALED_ATTRIBUTES);
+    vd_write_be32(&call.parameters, SEALED_ATTRIBUTES & ~(auth_size > 0 ? ATTRIBUTES_NO_DA : 0));
     vd_tpm_write_2b(&call.parameters, request->policy, VD_TPM_HASH_SIZE);
     vd_write_be16(&call.parameters, ALG_NULL); /* data, not a key */
     vd_write_be16(&call.parameters, 0);
@@ -288,18 +306,21 @@ vd_status vd_tpm_load(const struct vd_tpm_link *link, const struct vd_tpm_storag
 
     VD_TRY(check_sealed(link->crypto, sealed, &object.name, diag));
     vd_tpm_call_begin(&call, VD_TPM_CC_LOAD);
-    /* The private part's integrity, or a form or size that no TPM makes. */
-    call.expected[0] = 0x1df;
-    call.expected[1] = 0x1d5;
-    call.expected[2] = 0x1c4;
+    /* No parent; the private part's integrity, or a form or size that no TPM makes. */
+    call.expected[0] = RC_HANDLE_1;
+    call.expected[1] = 0x1df;
+    call.expected[2] = 0x1d5;
+    call.expected[3] = 0x1c4;
     vd_tpm_call_authorised(&call, parent->handle, &parent->name, NULL);
     vd_write_bytes(&call.parameters, sealed->private_area, sealed->private_size);
     vd_write_bytes(&call.parameters, sealed->public_area, sealed->public_size);
     VD_TRY(vd_tpm_call_run(link, &call, &response, diag));
-    if (response.code != VD_TPM_RC_SUCCESS)
+    if (response.code != VD_TPM_RC_SUCCESS) {
+        VD_TRY(vd_tpm_srk_check(link, parent, diag));
         return vd_diag_fail(diag, VD_E_DENIED,
                             "the object was sealed by another TPM or under another key, or its "
                             "bytes were changed");
+    }
     object.handle = response.handle;
     if (vd_tpm_read_2b(&response.parameters, VD_TPM_NAME_SIZE, &name, &size) != VD_OK ||
         size != VD_TPM_NAME_SIZE || !vd_ct_equal(name, object.name.bytes, size)) {
@@ -310,19 +331,51 @@ vd_status vd_tpm_load(const struct vd_tpm_link *link, const struct vd_tpm_storag
     return VD_OK;
 }
 
-vd_status vd_tpm_unseal(const struct vd_tpm_link *link, struct vd_tpm_session *policy,
+/* Says for how long: a try more is allowed after that time. */
+static vd_status locked(struct vd_tpm *tpm, struct vd_diag *diag)
+{
+    struct vd_tpm_lockout lockout;
+
+    if (vd_tpm_lockout(tpm, &lockout, NULL) != VD_OK)
+        return vd_diag_fail(diag, VD_E_DENIED, "the TPM is locked after too many wrong passwords");
+    vd_diag_hint(diag, "tpm2_dictionarylockout --clear-lockout unlocks it for who has the lockout "
+                       "password");
+    return vd_diagf(diag, VD_E_DENIED,
+                    "the TPM is locked after %u wrong passwords (of %u): it takes another try in "
+                    "%u seconds at most",
+                    lockout.failed, lockout.allowed, lockout.interval_s);
+}
+
+static vd_status unseal_refused(const struct vd_tpm_link *link, uint32_t code, struct vd_diag *diag)
+{
+    if (code == RC_LOCKOUT)
+        return locked(link->tpm, diag);
+    return vd_diag_fail(diag, VD_E_DENIED,
+                        "the password is wrong: the TPM counts the try, and locks itself after "
+                        "too many");
+}
+
+vd_status vd_tpm_unseal(const struct vd_tpm_link *link, const struct vd_tpm_opening *opening,
                         const struct vd_tpm_object *object, struct vd_tpm_secret *ret,
                         struct vd_diag *diag)
 {
+    struct vd_tpm_session *hider = opening->hider != NULL ? opening->hider : opening->policy;
     struct vd_tpm_response response;
     struct vd_tpm_call call;
     const uint8_t *data;
     vd_status status;
 
     vd_tpm_call_begin(&call, CC_UNSEAL);
-    vd_tpm_call_authorised(&call, object->handle, &object->name, policy);
-    policy->encrypt_response = true;
+    call.expected[0] = RC_AUTH_FAIL_1;
+    call.expected[1] = RC_BAD_AUTH_1;
+    call.expected[2] = RC_LOCKOUT;
+    vd_tpm_call_authorised(&call, object->handle, &object->name, opening->policy);
+    call.extra = opening->hider;
+    call.auth = opening->auth;
+    hider->encrypt_response = true;
     status = vd_tpm_call_run(link, &call, &response, diag);
+    if (status == VD_OK && response.code != VD_TPM_RC_SUCCESS)
+        status = unseal_refused(link, response.code, diag);
     if (status == VD_OK) {
         status = vd_tpm_read_2b(&response.parameters, VD_TPM_SEAL_MAX, &data, &ret->size);
         if (status == VD_OK)

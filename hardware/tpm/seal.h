@@ -37,6 +37,10 @@ struct vd_tpm_sealed {
 vd_status vd_tpm_srk(const struct vd_tpm_link *link, struct vd_tpm_storage_key *ret,
                      struct vd_diag *diag);
 
+/* VD_E_DENIED if the TPM's SRK is not `expected`; makes none. */
+vd_status vd_tpm_srk_check(const struct vd_tpm_link *link,
+                           const struct vd_tpm_storage_key *expected, struct vd_diag *diag);
+
 /*
  * Extends a policy digest by PolicyPCR for these values of the selected PCRs: what a session
  * gets when the PCRs have them. A fresh digest is all zero.
@@ -57,6 +61,8 @@ struct vd_tpm_seal_request {
     const struct vd_tpm_storage_key *parent;
     const uint8_t *policy;              /* VD_TPM_HASH_SIZE bytes */
     const struct vd_tpm_secret *secret; /* of 1 to VD_TPM_SEAL_MAX bytes */
+    const struct vd_tpm_auth *auth;     /* NULL, or the password that the policy asks for; wrong
+                                           ones then count against the TPM's limit */
 };
 
 /* Seals under `session` (HMAC, for `parent`), which encrypts the secret on its way. */
@@ -85,12 +91,20 @@ vd_status vd_tpm_load(const struct vd_tpm_link *link, const struct vd_tpm_storag
                       const struct vd_tpm_sealed *sealed, struct vd_tpm_object *ret,
                       struct vd_diag *diag);
 
+/* The sessions of an unsealing. */
+struct vd_tpm_opening {
+    struct vd_tpm_session *policy;  /* whose state the object's policy accepts */
+    struct vd_tpm_session *hider;   /* NULL: `policy` encrypts the secret on its way; else this one,
+                                      salted: for an object whose password the caller lacks */
+    const struct vd_tpm_auth *auth; /* NULL, or what the policy asks for */
+};
+
 /*
- * Unseals under `policy`, a session that the object's policy accepts, which encrypts the
- * secret on its way; the session starts afresh afterwards.
- * VD_E_DENIED: the TPM's state is not the one it was sealed to.
+ * Unseals; the policy session starts afresh afterwards, or ends if it is the last call.
+ * VD_E_DENIED: the TPM's state is not the one it was sealed to, the password is wrong, or the TPM
+ * is locked after too many wrong ones.
  */
-vd_status vd_tpm_unseal(const struct vd_tpm_link *link, struct vd_tpm_session *policy,
+vd_status vd_tpm_unseal(const struct vd_tpm_link *link, const struct vd_tpm_opening *opening,
                         const struct vd_tpm_object *object, struct vd_tpm_secret *ret,
                         struct vd_diag *diag);
 

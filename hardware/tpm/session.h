@@ -45,6 +45,8 @@ struct vd_tpm_session {
     enum vd_tpm_session_kind kind;
     bool encrypt_command;  /* the first parameter of the command, */
     bool encrypt_response; /* of the response; both hold for the next call */
+    bool last;             /* the next call that succeeds ends the session */
+    bool salted;           /* it has a key: without, it neither authenticates nor encrypts */
     uint8_t nonce_caller[VD_TPM_HASH_SIZE];
     uint8_t nonce_tpm[VD_TPM_HASH_SIZE];
     uint8_t key[VD_TPM_HASH_SIZE];
@@ -57,9 +59,25 @@ struct vd_tpm_storage_key {
     struct vd_tpm_name name;
 };
 
+/* A password of an object, without zeros at its end. */
+struct vd_tpm_auth {
+    uint8_t bytes[VD_TPM_HASH_SIZE];
+    size_t size;
+};
+
+#define VD_TPM_PASSWORD_MAX 1024u
+
+/*
+ * A password as the TPM takes it: the bytes themselves, as tpm2-tools has them; of more than
+ * VD_TPM_HASH_SIZE bytes their SHA-256. VD_E_USAGE: it is empty or too long.
+ */
+vd_status vd_tpm_auth_from(const void *password, size_t size, struct vd_tpm_auth *ret,
+                           struct vd_diag *diag);
+
 /*
  * Starts a session salted for `key`. Ends with vd_tpm_session_end. VD_E_INVALID if the key's
- * point is not on the curve.
+ * point is not on the curve. Without a key (NULL) it costs no elliptic curve and serves policies
+ * whose command has an `extra` session.
  */
 vd_status vd_tpm_session_start(const struct vd_tpm_link *link, enum vd_tpm_session_kind kind,
                                const struct vd_tpm_storage_key *key, struct vd_tpm_session *ret,
@@ -77,6 +95,8 @@ struct vd_tpm_call {
     uint8_t name[VD_TPM_CALL_HANDLES][VD_TPM_NAME_SIZE];
     size_t name_size[VD_TPM_CALL_HANDLES];
     struct vd_tpm_session *session;     /* borrowed; NULL: the empty password */
+    struct vd_tpm_session *extra;       /* borrowed; NULL, or one that authorises nothing */
+    const struct vd_tpm_auth *auth;     /* borrowed; NULL, or what `session` proves besides */
     uint32_t authorised;                /* handles that need an authorisation, the first ones */
     uint32_t expected[VD_TPM_EXPECTED]; /* as in vd_tpm_run_expecting; none at the start */
     struct vd_writer parameters;

@@ -249,8 +249,9 @@ static const struct vd_cli_command eventlog_command = {
 };
 
 static const struct vd_cli_command *const verbs[] = {
-    &info_command,      &pcr_command,         &eventlog_command,      &vd_tpm_extend_command,
-    &vd_tpm_nv_command, &vd_tpm_seal_command, &vd_tpm_unseal_command, NULL,
+    &info_command,          &pcr_command,           &eventlog_command,
+    &vd_tpm_extend_command, &vd_tpm_nv_command,     &vd_tpm_seal_command,
+    &vd_tpm_unseal_command, &vd_tpm_policy_command, NULL,
 };
 
 const struct vd_cli_command vd_area_tpm = {

@@ -1,109 +1,123 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tools/veridian/tpm/seal.h"
 
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/mem.h"
 #include "lib/diagf.h"
-#include "lib/hash.h"
-#include "tools/veridian/attest/make.h"
-#include "tools/veridian/tpm/sealed_file.h"
+#include "tools/veridian/tpm/explain.h"
+#include "tools/veridian/tpm/policy_text.h"
 
 #define KEY_SIZE 32u /* AES-256-GCM, where the data are larger than a TPM takes */
+
+#define APPROVALS_MAX 16u
 
 struct seal_args {
     const char *tpm;
     const char *pcrs;
+    const char *policy;
+    const char *authorize;
+    const char *auth;
     const char *in;
     const char *out;
     const char *log;
     const char *public_file;
     const char *private_file;
+    struct vd_cli_list approvals;
 };
 
 /* What one run holds; everything is let go at its end. */
 struct run {
     struct vd_tpm tpm;
     struct vd_tpm_link link;
-    struct vd_tpm_storage_key parent;
     struct vd_tpm_session session;
-    struct vd_tpm_object object;
+    struct vd_tpm_unsealer unsealer;
     struct vd_bytes log;
     struct vd_tpm_secret secret;
+    struct vd_tpm_auth auth;
+    struct vd_tpm_approval *approvals;
+    uint32_t approval_count;
 };
 
 static void run_done(struct run *run)
 {
     vd_wipe(&run->secret, sizeof(run->secret));
-    if (run->object.handle != 0)
-        (void)!vd_tpm_flush(&run->tpm, run->object.handle, NULL);
+    vd_wipe(&run->auth, sizeof(run->auth));
+    vd_tpm_unsealer_done(&run->unsealer);
     vd_tpm_session_end(&run->link, &run->session);
     vd_tpm_crypto_free(run->link.crypto);
     vd_tpm_close(&run->tpm);
     vd_bytes_free(&run->log);
+    free(run->approvals);
 }
 
-/* The event log named, or the kernel's; none of the latter is no error. */
-static vd_status load_log(struct run *run, const char *path, struct vd_diag *diag)
+/* The first line of a file, as the TPM's password. */
+static vd_status load_auth(const char *path, struct vd_tpm_auth *ret, struct vd_diag *diag)
 {
-    struct vd_diag missing = {};
-    vd_status status = vd_file_load(path != NULL ? path : VD_ATTEST_KERNEL_LOG,
-                                    VD_EVENTLOG_MAX_BYTES, &run->log, &missing);
+    struct vd_bytes bytes VD_AUTO(vd_bytes_free) = {};
+    vd_status status;
+    size_t size;
 
-    if (status == VD_OK || (status == VD_E_NOT_FOUND && path == NULL))
-        return VD_OK;
-    *diag = missing;
+    VD_TRY(vd_file_load(path, VD_TPM_PASSWORD_MAX + 2, &bytes, diag));
+    size = strcspn((const char *)bytes.data, "\n");
+    status = vd_tpm_auth_from(bytes.data, size < bytes.size ? size : bytes.size, ret, diag);
+    vd_wipe(bytes.data, bytes.size);
     return status;
 }
 
-static vd_status run_begin(struct run *run, const struct seal_args *args, struct vd_diag *diag)
-{
-    VD_TRY(load_log(run, args->log, diag));
-    VD_TRY(vd_tpm_open(&run->tpm, args->tpm, diag));
-    run->link.tpm = &run->tpm;
-    VD_TRY(vd_tpm_crypto_new(&run->link.crypto, diag));
-    return vd_tpm_srk(&run->link, &run->parent, diag);
-}
-
-/* The events of the sealed PCRs, in the order of the log. `ret` has room for VD_SEALED_EVENTS_MAX. */
-static vd_status collect_events(const struct run *run, const struct vd_pcr_bank *bank,
-                                struct vd_sealed_event *ret, uint32_t *ret_count,
+static vd_status load_approvals(struct run *run, const struct vd_cli_list *paths,
                                 struct vd_diag *diag)
 {
-    struct vd_logged_event event;
-    struct vd_eventlog log;
-    int index;
+    if (paths->count > APPROVALS_MAX)
+        return vd_diagf(diag, VD_E_LIMIT, "at most %u approvals", APPROVALS_MAX);
+    run->approvals = calloc(paths->count + 1, sizeof(*run->approvals));
+    if (run->approvals == NULL)
+        return vd_diag_fail(diag, VD_E_NO_MEMORY, "out of memory");
+    for (; run->approval_count < paths->count; run->approval_count++) {
+        struct vd_bytes bytes VD_AUTO(vd_bytes_free) = {};
+        const char *path = paths->item[run->approval_count];
 
-    *ret_count = 0;
-    if (run->log.size == 0)
-        return VD_OK;
-    VD_TRY(vd_eventlog_open(run->log.data, run->log.size, &log, diag));
-    index = vd_eventlog_find(&log, bank->algorithm);
-    while (index >= 0 && vd_eventlog_more(&log)) {
-        VD_TRY(vd_eventlog_next(&log, &event, diag));
-        if (event.type == VD_EV_NO_ACTION || (bank->extended >> event.pcr & 1) == 0)
-            continue;
-        if (*ret_count == VD_SEALED_EVENTS_MAX)
-            return vd_diagf(diag, VD_E_LIMIT, "the event log has more than %u events of these PCRs",
-                            VD_SEALED_EVENTS_MAX);
-        ret[*ret_count] = (struct vd_sealed_event){.pcr = event.pcr, .type = event.type};
-        vd_copy(ret[*ret_count].digest, event.digest[index].data, bank->digest_size);
-        (*ret_count)++;
+        VD_TRY(vd_file_load(path, VD_TPM_APPROVAL_MAX, &bytes, diag));
+        vd_diag_file(diag, path);
+        VD_TRY(vd_tpm_approval_read(bytes.data, bytes.size, &run->approvals[run->approval_count],
+                                    diag));
+        vd_diag_file(diag, "");
     }
     return VD_OK;
 }
 
-static vd_status policy_digest(struct run *run, const struct vd_tpm_selection *selection,
-                               const struct vd_pcr_bank *bank, uint8_t ret[VD_TPM_HASH_SIZE])
+static vd_status run_begin(struct run *run, const struct seal_args *args, struct vd_diag *diag)
 {
-    uint8_t pcrs[VD_TPM_HASH_SIZE];
+    VD_TRY(vd_sealed_log_load(args->log, &run->log, diag));
+    if (args->auth != NULL)
+        VD_TRY(load_auth(args->auth, &run->auth, diag));
+    VD_TRY(load_approvals(run, &args->approvals, diag));
+    VD_TRY(vd_tpm_open(&run->tpm, args->tpm, diag));
+    run->link.tpm = &run->tpm;
+    return vd_tpm_crypto_new(&run->link.crypto, diag);
+}
 
-    for (size_t i = 0; i < VD_TPM_HASH_SIZE; i++)
-        ret[i] = 0;
-    VD_TRY(vd_tpm_pcr_digest(run->link.crypto, bank, selection->bank[0].pcrs, pcrs));
-    return vd_tpm_policy_pcr_digest(run->link.crypto, selection, pcrs, ret);
+/* The policy of the one option that was given. */
+static vd_status take_policy(const struct run *run, const struct seal_args *args,
+                             struct vd_tpm_policy *ret, struct vd_diag *diag)
+{
+    const struct vd_policy_source source = {.link = &run->link};
+    char text[PATH_MAX + 16];
+
+    if ((args->pcrs != NULL) + (args->policy != NULL) + (args->authorize != NULL) != 1)
+        return vd_diag_fail(diag, VD_E_USAGE, "give one of --pcrs, --policy and --authorize");
+    if (args->policy != NULL)
+        VD_TRY(vd_policy_text_parse(args->policy, &source, ret, diag));
+    else {
+        (void)snprintf(text, sizeof(text), "%s(%s)", args->pcrs != NULL ? "pcr" : "authorize",
+                       args->pcrs != NULL ? args->pcrs : args->authorize);
+        VD_TRY(vd_policy_text_parse(text, &source, ret, diag));
+    }
+    return VD_OK;
 }
 
 /* AES-256-GCM of file->data in place; the public area is authenticated too. */
@@ -113,8 +127,8 @@ static bool envelope(struct vd_sealed_file *file, const uint8_t *key, bool encry
     int len = 0, size = (int)file->data_size;
     bool good = ctx != NULL &&
                 EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, file->nonce, encrypt) == 1 &&
-                EVP_CipherUpdate(ctx, NULL, &len, file->object.public_area,
-                                 (int)file->object.public_size) == 1 &&
+                EVP_CipherUpdate(ctx, NULL, &len, file->lock.object.public_area,
+                                 (int)file->lock.object.public_size) == 1 &&
                 EVP_CipherUpdate(ctx, file->data, &len, file->data, size) == 1;
 
     if (good && !encrypt)
@@ -152,11 +166,11 @@ static vd_status store(const struct seal_args *args, const struct vd_sealed_file
     struct vd_bytes bytes VD_AUTO(vd_bytes_free) = {};
 
     if (args->public_file != NULL)
-        VD_TRY(vd_file_store(args->public_file, file->object.public_area, file->object.public_size,
-                             0644, diag));
+        VD_TRY(vd_file_store(args->public_file, file->lock.object.public_area,
+                             file->lock.object.public_size, 0644, diag));
     if (args->private_file != NULL)
-        VD_TRY(vd_file_store(args->private_file, file->object.private_area,
-                             file->object.private_size, 0600, diag));
+        VD_TRY(vd_file_store(args->private_file, file->lock.object.private_area,
+                             file->lock.object.private_size, 0600, diag));
     VD_TRY(vd_sealed_file_write(file, &bytes, diag));
     return vd_file_store(args->out, bytes.data, bytes.size, 0600, diag);
 }
@@ -164,24 +178,27 @@ static vd_status store(const struct seal_args *args, const struct vd_sealed_file
 static vd_status seal_in(struct run *run, const struct seal_args *args, struct vd_sealed_file *file,
                          const struct vd_bytes *data, struct vd_diag *diag)
 {
-    struct vd_tpm_seal_request request = {.parent = &file->parent, .secret = &run->secret};
-    struct vd_tpm_selection selection;
+    struct vd_tpm_seal_request request = {.parent = &file->lock.parent, .secret = &run->secret};
     uint8_t policy[VD_TPM_HASH_SIZE];
+    bool has_auth;
 
-    VD_TRY(vd_tpm_selection_parse(args->pcrs, &selection, diag));
     VD_TRY(run_begin(run, args, diag));
-    file->parent = run->parent;
-    VD_TRY(vd_tpm_pcr_read(&run->tpm, &selection.bank[0], &file->bank, diag));
-    file->events = calloc(VD_SEALED_EVENTS_MAX, sizeof(*file->events));
-    if (file->events == NULL)
-        return vd_diag_fail(diag, VD_E_NO_MEMORY, "out of memory");
-    VD_TRY(collect_events(run, &file->bank, file->events, &file->event_count, diag));
+    VD_TRY(take_policy(run, args, &file->lock.policy, diag));
+    has_auth = vd_tpm_policy_has_auth(&file->lock.policy);
+    if (has_auth != (args->auth != NULL))
+        return vd_diag_fail(diag, VD_E_USAGE,
+                            has_auth ? "the policy wants a password: give --auth-file"
+                                     : "no branch of the policy asks for the password");
+    VD_TRY(vd_tpm_srk(&run->link, &file->lock.parent, diag));
+    VD_TRY(vd_sealed_events_keep(&run->log, file, diag));
     VD_TRY(take_data(run, data, file, diag));
-    VD_TRY(policy_digest(run, &selection, &file->bank, policy));
+    VD_TRY(vd_tpm_policy_digest(run->link.crypto, &file->lock.policy, policy));
     VD_TRY(
-        vd_tpm_session_start(&run->link, VD_TPM_SESSION_HMAC, &run->parent, &run->session, diag));
+        vd_tpm_session_start(&run->link, VD_TPM_SESSION_HMAC, request.parent, &run->session, diag));
     request.policy = policy;
-    VD_TRY(vd_tpm_seal(&run->link, &run->session, &request, &file->object, diag));
+    request.auth = has_auth ? &run->auth : NULL;
+    run->session.last = true;
+    VD_TRY(vd_tpm_seal(&run->link, &run->session, &request, &file->lock.object, diag));
     if (file->data_size > 0 && !envelope(file, run->secret.bytes, true))
         return vd_diag_fail(diag, VD_E_SYSTEM, "OpenSSL cannot encrypt the data");
     return store(args, file, diag);
@@ -202,87 +219,26 @@ static int seal(const struct vd_cli_call *call)
     return vd_cli_report(status, &diag);
 }
 
-/* The first event of a PCR that is not the one it was sealed with. */
-static void explain_event(const struct vd_sealed_file *file, const struct vd_sealed_event *now,
-                          uint32_t now_count, uint32_t pcr)
-{
-    char was_hex[2 * VD_DIGEST_MAX_SIZE + 1] = "no event",
-                                          now_hex[2 * VD_DIGEST_MAX_SIZE + 1] = "no event";
-    const struct vd_sealed_event *a = NULL, *b = NULL;
-    uint32_t i = 0, j = 0, number = 0;
-    const char *type;
-
-    for (;; i++, j++) {
-        while (i < file->event_count && file->events[i].pcr != pcr)
-            i++;
-        while (j < now_count && now[j].pcr != pcr)
-            j++;
-        a = i < file->event_count ? &file->events[i] : NULL;
-        b = j < now_count ? &now[j] : NULL;
-        number++;
-        if (a == NULL || b == NULL || !vd_ct_equal(a->digest, b->digest, file->bank.digest_size))
-            break;
-    }
-    if (a == NULL && b == NULL)
-        return;
-    if (a != NULL)
-        vd_hex_encode(a->digest, file->bank.digest_size, was_hex);
-    if (b != NULL)
-        vd_hex_encode(b->digest, file->bank.digest_size, now_hex);
-    type = vd_event_type_name(a != NULL ? a->type : b->type);
-    fprintf(stderr, "  event %u of this PCR (%s): was %s, is %s\n", number,
-            type != NULL ? type : "of another type", was_hex, now_hex);
-}
-
-/* Says which PCRs are not what the data were sealed to, and the first event that differs. */
-static void explain(struct run *run, const struct vd_sealed_file *file)
-{
-    struct vd_tpm_bank want = {.algorithm = file->bank.algorithm, .pcrs = file->bank.extended};
-    struct vd_sealed_event *events = calloc(VD_SEALED_EVENTS_MAX, sizeof(*events));
-    char was[2 * VD_DIGEST_MAX_SIZE + 1], is[2 * VD_DIGEST_MAX_SIZE + 1];
-    struct vd_pcr_bank now;
-    uint32_t count = 0;
-
-    if (events == NULL || vd_tpm_pcr_read(&run->tpm, &want, &now, NULL) != VD_OK) {
-        free(events);
-        return;
-    }
-    if (collect_events(run, &file->bank, events, &count, NULL) != VD_OK)
-        count = 0;
-    for (uint32_t pcr = 0; pcr < VD_PCR_COUNT; pcr++) {
-        if ((want.pcrs >> pcr & 1) == 0 ||
-            vd_ct_equal(file->bank.value[pcr], now.value[pcr], now.digest_size))
-            continue;
-        vd_hex_encode(file->bank.value[pcr], now.digest_size, was);
-        vd_hex_encode(now.value[pcr], now.digest_size, is);
-        fprintf(stderr, "PCR %u (%s): sealed to %s, is %s\n", pcr, vd_tpm_alg_name(now.algorithm),
-                was, is);
-        if (count > 0 && file->event_count > 0)
-            explain_event(file, events, count, pcr);
-    }
-    free(events);
-}
-
 /* Two files of tpm2-tools instead of one of ours. */
 static vd_status load_parts(const struct seal_args *args, struct run *run,
                             struct vd_sealed_file *file, struct vd_diag *diag)
 {
     struct vd_bytes public VD_AUTO(vd_bytes_free) = {}, private VD_AUTO(vd_bytes_free) = {};
+    struct vd_tpm_sealed *object = &file->lock.object;
 
-    VD_TRY(vd_file_load(args->public_file, sizeof(file->object.public_area), &public, diag));
-    VD_TRY(vd_file_load(args->private_file, sizeof(file->object.private_area), &private, diag));
-    vd_copy(file->object.public_area, public.data, public.size);
-    vd_copy(file->object.private_area, private.data, private.size);
-    file->object.public_size = public.size;
-    file->object.private_size = private.size;
+    VD_TRY(vd_file_load(args->public_file, sizeof(object->public_area), &public, diag));
+    VD_TRY(vd_file_load(args->private_file, sizeof(object->private_area), &private, diag));
+    vd_copy(object->public_area, public.data, public.size);
+    vd_copy(object->private_area, private.data, private.size);
+    object->public_size = public.size;
+    object->private_size = private.size;
     VD_TRY(run_begin(run, args, diag));
-    file->parent = run->parent;
-    return VD_OK;
+    VD_TRY(take_policy(run, args, &file->lock.policy, diag));
+    return vd_tpm_srk(&run->link, &file->lock.parent, diag);
 }
 
 static vd_status load_file(const struct seal_args *args, struct run *run,
-                           struct vd_sealed_file *file, struct vd_tpm_selection *selection,
-                           struct vd_diag *diag)
+                           struct vd_sealed_file *file, struct vd_diag *diag)
 {
     struct vd_bytes bytes VD_AUTO(vd_bytes_free) = {};
 
@@ -290,42 +246,45 @@ static vd_status load_file(const struct seal_args *args, struct run *run,
     vd_diag_file(diag, args->in);
     VD_TRY(vd_sealed_file_read(bytes.data, bytes.size, file, diag));
     vd_diag_file(diag, "");
-    *selection = (struct vd_tpm_selection){
-        .count = 1, .bank = {{.algorithm = file->bank.algorithm, .pcrs = file->bank.extended}}};
-    VD_TRY(run_begin(run, args, diag));
-    if (!vd_ct_equal(run->parent.name.bytes, file->parent.name.bytes, VD_TPM_NAME_SIZE))
-        return vd_diag_fail(diag, VD_E_DENIED,
-                            "this TPM's storage root key is not the one it was sealed under: "
-                            "another TPM, or it was cleared since");
-    return VD_OK;
+    return run_begin(run, args, diag);
+}
+
+/* The secret, or why not. */
+static vd_status open_lock(struct run *run, const struct seal_args *args,
+                           const struct vd_sealed_file *file, struct vd_diag *diag)
+{
+    const struct vd_tpm_evidence evidence = {.auth = args->auth != NULL ? &run->auth : NULL,
+                                             .approvals = run->approvals,
+                                             .approval_count = run->approval_count};
+    struct vd_tpm_refusals refusals;
+    vd_status status;
+
+    /* The salt is for the key that the file names: who sits on the bus does not have it. */
+    run->unsealer = (struct vd_tpm_unsealer){.link = run->link, .lock = &file->lock};
+    status = vd_tpm_unsealer_run(&run->unsealer, &evidence, &run->secret, &refusals, diag);
+    if (status == VD_E_DENIED && run->tpm.fd >= 0) {
+        const struct vd_sealed_explanation explanation = {.tpm = &run->tpm,
+                                                          .file = file,
+                                                          .log = &run->log,
+                                                          .refusals = &refusals,
+                                                          .approvals = run->approvals,
+                                                          .approval_count = run->approval_count};
+
+        vd_sealed_explain(&explanation);
+    }
+    return status;
 }
 
 static vd_status unseal_in(struct run *run, const struct seal_args *args,
                            struct vd_sealed_file *file, struct vd_diag *diag)
 {
-    struct vd_tpm_selection selection;
-    vd_status status;
-
     if ((args->public_file == NULL) != (args->private_file == NULL) ||
-        (args->in == NULL) == (args->public_file == NULL) ||
-        (args->pcrs == NULL) != (args->public_file == NULL))
-        return vd_diag_fail(diag, VD_E_USAGE,
-                            "give --in, or all of --public, --private and --pcrs");
-    if (args->pcrs != NULL)
-        VD_TRY(vd_tpm_selection_parse(args->pcrs, &selection, diag));
-    if (args->in != NULL)
-        VD_TRY(load_file(args, run, file, &selection, diag));
-    else
-        VD_TRY(load_parts(args, run, file, diag));
-    /* The salt is for the key that the file names: who sits on the bus does not have it. */
-    VD_TRY(vd_tpm_session_start(&run->link, VD_TPM_SESSION_POLICY, &file->parent, &run->session,
-                                diag));
-    VD_TRY(vd_tpm_load(&run->link, &file->parent, &file->object, &run->object, diag));
-    VD_TRY(vd_tpm_policy_pcr(&run->tpm, &run->session, &selection, diag));
-    status = vd_tpm_unseal(&run->link, &run->session, &run->object, &run->secret, diag);
-    if (status == VD_E_DENIED && args->in != NULL)
-        explain(run, file);
-    VD_TRY(status);
+        (args->in == NULL) == (args->public_file == NULL))
+        return vd_diag_fail(diag, VD_E_USAGE, "give --in, or --public, --private and the policy");
+    if (args->in != NULL && (args->pcrs != NULL || args->policy != NULL || args->authorize != NULL))
+        return vd_diag_fail(diag, VD_E_USAGE, "a sealed file has its policy: give none");
+    VD_TRY(args->in != NULL ? load_file(args, run, file, diag) : load_parts(args, run, file, diag));
+    VD_TRY(open_lock(run, args, file, diag));
     if (file->data_size == 0)
         return vd_file_store(args->out, run->secret.bytes, run->secret.size, 0600, diag);
     if (run->secret.size != KEY_SIZE || !envelope(file, run->secret.bytes, false))
@@ -354,7 +313,11 @@ static int unseal(const struct vd_cli_call *call)
 #define MUST(name_, field_, help_, argument_) OPTION(name_, field_, help_, argument_, true)
 
 static const struct vd_cli_option seal_options[] = {
-    MUST("pcrs", pcrs, "PCRs of one bank to seal to, as in 0,7 or sha384:4-7", "LIST"),
+    TEXT("pcrs", pcrs, "PCRs of one bank to seal to, as in 0,7 or sha384:4-7", "LIST"),
+    TEXT("policy", policy, "or conditions, as in \"pcr(7) and nv(0x1800010>=now) or auth\"",
+         "TEXT"),
+    TEXT("authorize", authorize, "or every state that the key in this PEM file approved", "FILE"),
+    TEXT("auth-file", auth, "the password that the policy asks for, first line of a file", "FILE"),
     MUST("in", in, "what to seal, at most 1 MiB", "FILE"),
     MUST("out", out, "the sealed file", "FILE"),
     TEXT("event-log", log, "event log to keep for explanations (default: the kernel's)", "FILE"),
@@ -371,21 +334,34 @@ static const struct vd_cli_option unseal_options[] = {
     TEXT("public", public_file, "instead of --in: an object's public area", "FILE"),
     TEXT("private", private_file, "and its private area, as tpm2_create writes them", "FILE"),
     TEXT("pcrs", pcrs, "and the PCRs of its policy", "LIST"),
+    TEXT("policy", policy, "or the whole policy, as it was sealed with", "TEXT"),
+    TEXT("authorize", authorize, "or whose approval it wants", "FILE"),
+    TEXT("auth-file", auth, "the password that the policy asks for, first line of a file", "FILE"),
+    {.name = "approval",
+     .kind = VD_CLI_LIST,
+     .store = offsetof(struct seal_args, approvals),
+     .help = "of the present state, as `tpm policy sign` writes it; may be given several times",
+     .argument = "FILE"},
     TEXT("tpm", tpm, "device:PATH, swtpm:path=PATH or swtpm:host=A,port=N", "NAME"),
     {},
 };
 
 const struct vd_cli_command vd_tpm_seal_command = {
     .name = "seal",
-    .usage = "--pcrs LIST --in FILE --out FILE [--event-log FILE] [--tpm NAME]\n"
-             "    [--public FILE] [--private FILE]",
+    .usage =
+        "(--pcrs LIST | --policy TEXT | --authorize KEY.pem) [--auth-file FILE]\n"
+        "    --in FILE --out FILE [--event-log FILE] [--tpm NAME] [--public FILE] [--private FILE]",
     .summary = "seals data to the state of this machine",
-    .details = "Only this TPM gives the data out again, and only while the PCRs have the values\n"
-               "they have now. What is secret is encrypted between here and the TPM.\n"
-               "\n"
-               "Exit codes: 0 sealed; 2 the call or input is wrong; 3 there is no TPM.\n"
-               "\n"
-               "Example: veridian tpm seal --pcrs 4,7 --in key --out key.sealed",
+    .details =
+        "Only this TPM gives the data out again, and only while the policy holds: PCRs with\n"
+        "the values they have now, a state that a key approved, a counter, a password, or\n"
+        "several of these (docs/tpm-policies.md). What is secret is encrypted between here and the TPM.\n"
+        "\n"
+        "Exit codes: 0 sealed; 2 the call or input is wrong; 3 there is no TPM.\n"
+        "\n"
+        "Examples: veridian tpm seal --pcrs 4,7 --in key --out key.sealed\n"
+        "          veridian tpm seal --policy \"pcr(4,7) or auth\" --auth-file pin \\\n"
+        "              --in key --out key.sealed",
     .options = seal_options,
     .args_size = sizeof(struct seal_args),
     .run = seal,
@@ -393,12 +369,16 @@ const struct vd_cli_command vd_tpm_seal_command = {
 
 const struct vd_cli_command vd_tpm_unseal_command = {
     .name = "unseal",
-    .usage = "--in FILE --out FILE [--event-log FILE] [--tpm NAME]\n"
-             "    or: --public FILE --private FILE --pcrs LIST --out FILE [--tpm NAME]",
+    .usage =
+        "--in FILE --out FILE [--approval FILE]… [--auth-file FILE] [--event-log FILE]\n"
+        "    [--tpm NAME]\n"
+        "    or: --public FILE --private FILE (--pcrs LIST | --policy TEXT | --authorize KEY.pem)\n"
+        "    --out FILE [--approval FILE]… [--auth-file FILE] [--tpm NAME]",
     .summary = "gives sealed data back if the machine is in the state they were sealed to",
     .details =
-        "A refusal says which PCRs differ, and with event logs of both times the first\n"
-        "event that does.\n"
+        "A refusal says of each branch of the policy which condition does not hold: which\n"
+        "PCRs differ, and with event logs of both times the first event that does; the counter's\n"
+        "value; a wrong password, and when the TPM takes another one if it is locked.\n"
         "\n"
         "Exit codes: 0 unsealed; 1 refused; 2 the call or file is wrong; 3 there is no TPM.\n"
         "\n"

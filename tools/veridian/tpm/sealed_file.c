@@ -16,35 +16,28 @@ void vd_sealed_file_done(struct vd_sealed_file *file)
     file->data = NULL;
 }
 
-static void write_state(struct vd_writer *w, const struct vd_sealed_file *file)
+static void write_events(struct vd_writer *w, const struct vd_sealed_file *file)
 {
-    const struct vd_pcr_bank *bank = &file->bank;
-
-    vd_write_le16(w, bank->algorithm);
+    vd_write_le16(w, file->event_algorithm);
     vd_write_le16(w, 0);
-    vd_write_le32(w, bank->extended);
-    for (uint32_t i = 0; i < VD_PCR_COUNT; i++) {
-        if ((bank->extended >> i & 1) != 0)
-            vd_write_bytes(w, bank->value[i], bank->digest_size);
-    }
     vd_write_le32(w, file->event_count);
     for (uint32_t i = 0; i < file->event_count; i++) {
         vd_write_le32(w, file->events[i].pcr);
         vd_write_le32(w, file->events[i].type);
-        vd_write_bytes(w, file->events[i].digest, bank->digest_size);
+        vd_write_bytes(w, file->events[i].digest, file->digest_size);
     }
 }
 
 static void write_object(struct vd_writer *w, const struct vd_sealed_file *file)
 {
-    vd_write_le32(w, file->parent.handle);
-    vd_write_bytes(w, file->parent.name.bytes, sizeof(file->parent.name.bytes));
-    vd_write_bytes(w, file->parent.point.x, sizeof(file->parent.point.x));
-    vd_write_bytes(w, file->parent.point.y, sizeof(file->parent.point.y));
-    vd_write_le16(w, (uint16_t)file->object.public_size);
-    vd_write_bytes(w, file->object.public_area, file->object.public_size);
-    vd_write_le16(w, (uint16_t)file->object.private_size);
-    vd_write_bytes(w, file->object.private_area, file->object.private_size);
+    vd_write_le32(w, file->lock.parent.handle);
+    vd_write_bytes(w, file->lock.parent.name.bytes, sizeof(file->lock.parent.name.bytes));
+    vd_write_bytes(w, file->lock.parent.point.x, sizeof(file->lock.parent.point.x));
+    vd_write_bytes(w, file->lock.parent.point.y, sizeof(file->lock.parent.point.y));
+    vd_write_le16(w, (uint16_t)file->lock.object.public_size);
+    vd_write_bytes(w, file->lock.object.public_area, file->lock.object.public_size);
+    vd_write_le16(w, (uint16_t)file->lock.object.private_size);
+    vd_write_bytes(w, file->lock.object.private_area, file->lock.object.private_size);
 }
 
 vd_status vd_sealed_file_write(const struct vd_sealed_file *file, struct vd_bytes *ret,
@@ -59,7 +52,8 @@ vd_status vd_sealed_file_write(const struct vd_sealed_file *file, struct vd_byte
     vd_write_bytes(&w, VD_SEALED_MAGIC, 8);
     vd_write_le32(&w, VD_SEALED_VERSION);
     vd_write_le32(&w, 0);
-    write_state(&w, file);
+    vd_tpm_policy_write(&w, &file->lock.policy);
+    write_events(&w, file);
     write_object(&w, file);
     vd_write_le32(&w, file->data_size);
     if (file->data_size > 0) {
@@ -80,11 +74,22 @@ vd_status vd_sealed_file_write(const struct vd_sealed_file *file, struct vd_byte
 
 static vd_status read_events(struct vd_reader *r, struct vd_sealed_file *file)
 {
+    struct vd_pcr_bank bank = {};
+    uint16_t zero;
     uint32_t count;
 
+    VD_TRY(vd_read_le16(r, &file->event_algorithm));
+    VD_TRY(vd_read_le16(r, &zero));
     VD_TRY(vd_read_le32(r, &count));
+    if (zero != 0)
+        return VD_E_RESERVED;
     if (count > VD_SEALED_EVENTS_MAX)
         return VD_E_LIMIT;
+    if (file->event_algorithm == 0)
+        return count == 0 ? VD_OK : VD_E_RANGE;
+    if (vd_pcr_bank_init(&bank, file->event_algorithm) != VD_OK)
+        return VD_E_RANGE;
+    file->digest_size = bank.digest_size;
     file->events = calloc(count + 1, sizeof(*file->events));
     if (file->events == NULL)
         return VD_E_NO_MEMORY;
@@ -93,32 +98,11 @@ static vd_status read_events(struct vd_reader *r, struct vd_sealed_file *file)
 
         VD_TRY(vd_read_le32(r, &event->pcr));
         VD_TRY(vd_read_le32(r, &event->type));
-        VD_TRY(vd_read_copy(r, event->digest, file->bank.digest_size));
-        if (event->pcr >= VD_PCR_COUNT || (file->bank.extended >> event->pcr & 1) == 0)
+        VD_TRY(vd_read_copy(r, event->digest, file->digest_size));
+        if (event->pcr >= VD_PCR_COUNT)
             return VD_E_RANGE;
     }
     return VD_OK;
-}
-
-static vd_status read_state(struct vd_reader *r, struct vd_sealed_file *file)
-{
-    struct vd_pcr_bank *bank = &file->bank;
-    uint16_t algorithm, zero;
-    uint32_t pcrs;
-
-    VD_TRY(vd_read_le16(r, &algorithm));
-    VD_TRY(vd_read_le16(r, &zero));
-    VD_TRY(vd_read_le32(r, &pcrs));
-    if (zero != 0)
-        return VD_E_RESERVED;
-    if (vd_pcr_bank_init(bank, algorithm) != VD_OK || pcrs == 0 || pcrs >> VD_PCR_COUNT != 0)
-        return VD_E_RANGE;
-    bank->extended = pcrs;
-    for (uint32_t i = 0; i < VD_PCR_COUNT; i++) {
-        if ((pcrs >> i & 1) != 0)
-            VD_TRY(vd_read_copy(r, bank->value[i], bank->digest_size));
-    }
-    return read_events(r, file);
 }
 
 /* A TPM2B of a size that stands before it once more. */
@@ -136,16 +120,16 @@ static vd_status read_2b(struct vd_reader *r, uint8_t *ret, size_t max, size_t *
 
 static vd_status read_object(struct vd_reader *r, struct vd_sealed_file *file)
 {
-    VD_TRY(vd_read_le32(r, &file->parent.handle));
-    if (file->parent.handle != VD_TPM_SRK)
+    VD_TRY(vd_read_le32(r, &file->lock.parent.handle));
+    if (file->lock.parent.handle != VD_TPM_SRK)
         return VD_E_RANGE;
-    VD_TRY(vd_read_copy(r, file->parent.name.bytes, sizeof(file->parent.name.bytes)));
-    VD_TRY(vd_read_copy(r, file->parent.point.x, sizeof(file->parent.point.x)));
-    VD_TRY(vd_read_copy(r, file->parent.point.y, sizeof(file->parent.point.y)));
-    VD_TRY(read_2b(r, file->object.public_area, sizeof(file->object.public_area),
-                   &file->object.public_size));
-    return read_2b(r, file->object.private_area, sizeof(file->object.private_area),
-                   &file->object.private_size);
+    VD_TRY(vd_read_copy(r, file->lock.parent.name.bytes, sizeof(file->lock.parent.name.bytes)));
+    VD_TRY(vd_read_copy(r, file->lock.parent.point.x, sizeof(file->lock.parent.point.x)));
+    VD_TRY(vd_read_copy(r, file->lock.parent.point.y, sizeof(file->lock.parent.point.y)));
+    VD_TRY(read_2b(r, file->lock.object.public_area, sizeof(file->lock.object.public_area),
+                   &file->lock.object.public_size));
+    return read_2b(r, file->lock.object.private_area, sizeof(file->lock.object.private_area),
+                   &file->lock.object.private_size);
 }
 
 static vd_status read_data(struct vd_reader *r, struct vd_sealed_file *file)
@@ -169,7 +153,8 @@ static vd_status read_data(struct vd_reader *r, struct vd_sealed_file *file)
 
 static vd_status read_all(struct vd_reader *r, struct vd_sealed_file *file)
 {
-    VD_TRY(read_state(r, file));
+    VD_TRY(vd_tpm_policy_read(r, &file->lock.policy));
+    VD_TRY(read_events(r, file));
     VD_TRY(read_object(r, file));
     VD_TRY(read_data(r, file));
     return vd_read_done(r);
@@ -187,7 +172,7 @@ static vd_status check_frame(const uint8_t *data, size_t size, struct vd_reader 
     if (vd_read_bytes(r, 8, &magic) != VD_OK || __builtin_memcmp(magic, VD_SEALED_MAGIC, 8) != 0)
         return vd_diag_fail_at(diag, VD_E_MAGIC, 0, "not a sealed file: expected VDSEALED");
     if (vd_read_le32(r, &version) != VD_OK || version != VD_SEALED_VERSION)
-        return vd_diag_fail_at(diag, VD_E_VERSION, 8, "expected version 1 of a sealed file");
+        return vd_diag_fail_at(diag, VD_E_VERSION, 8, "expected version 2 of a sealed file");
     if (vd_read_le32(r, &total) != VD_OK || total != size || size < 16 + CRC_SIZE)
         return vd_diag_fail_at(diag, VD_E_TRUNCATED, 12,
                                "the file's size is not the one in its header");

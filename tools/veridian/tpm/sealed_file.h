@@ -6,11 +6,11 @@
 #ifndef VD_TOOLS_VERIDIAN_TPM_SEALED_FILE_H
 #define VD_TOOLS_VERIDIAN_TPM_SEALED_FILE_H
 
-#include "hardware/tpm/seal.h"
+#include "hardware/tpm/unseal.h"
 #include "lib/file.h"
 
 #define VD_SEALED_MAGIC      "VDSEALED" /* 8 bytes, no NUL */
-#define VD_SEALED_VERSION    1u
+#define VD_SEALED_VERSION    2u
 #define VD_SEALED_DATA_MAX   (1u << 20) /* bytes of the data */
 #define VD_SEALED_EVENTS_MAX 4096u
 #define VD_SEALED_FILE_MAX   (VD_SEALED_DATA_MAX + (512u << 10))
@@ -25,11 +25,11 @@ struct vd_sealed_event {
 };
 
 struct vd_sealed_file {
-    struct vd_pcr_bank bank; /* `extended`: the PCRs it was sealed to */
+    struct vd_tpm_lock lock;
+    uint16_t event_algorithm; /* TPM_ALG_ID of the events' digests; 0: there are none */
+    uint16_t digest_size;     /* of them */
     struct vd_sealed_event *events;
     uint32_t event_count;
-    struct vd_tpm_storage_key parent;
-    struct vd_tpm_sealed object;
     /* The data, encrypted with AES-256-GCM under the sealed secret; size 0: they are the secret. */
     uint8_t nonce[VD_SEALED_NONCE_SIZE];
     uint8_t tag[VD_SEALED_TAG_SIZE];
