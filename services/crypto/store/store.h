@@ -119,21 +119,22 @@ uint64_t vd_kstore_now(struct vd_kstore *store, uint64_t now);
 
 enum vd_kstore_flag {
     VD_KSTORE_NON_EXPORTABLE = 1 << 0,
-    /* The other bits are the caller's: kept and authenticated. */
 };
+/* The other bits are the caller's, kept and authenticated. These, once set, are never taken back. */
+#define VD_KSTORE_STICKY_FLAGS 0xffffu
 
 /* What a key is. Texts are NUL-terminated. */
 struct vd_kstore_attributes {
-    char name[VD_KSTORE_NAME_MAX + 1];     /* unique among keys that are not destroyed */
+    char name[VD_KSTORE_NAME_MAX + 1];     /* never changes; unique among what is not destroyed */
     char domain[VD_KSTORE_SCOPE_MAX + 1];  /* never changes: the key hierarchy hangs on it */
     char service[VD_KSTORE_SCOPE_MAX + 1]; /* likewise */
     char label[VD_KSTORE_LABEL_MAX + 1];   /* the security context */
     uint16_t type;                         /* of services/crypto/alg; never changes */
     uint32_t min_decrypt_version;          /* older versions serve no more; at least 1 */
-    uint32_t flags;                        /* of enum vd_kstore_flag; no flag is ever taken back */
+    uint32_t flags;                        /* of enum vd_kstore_flag and the caller's */
     uint64_t usages;                       /* bits of services/crypto/alg */
     uint64_t not_before;                   /* 0: none */
-    uint64_t not_after;                    /* 0: none */
+    uint64_t not_after;                    /* 0: none; not before not_before */
     uint64_t usage_limit;                  /* 0: none */
 };
 
@@ -160,6 +161,7 @@ struct vd_kstore_new {
     const struct vd_secret *material;
     const void *public_part;
     size_t public_size;
+    uint64_t now;
 };
 
 /*
@@ -167,12 +169,11 @@ struct vd_kstore_new {
  * to `ret_ids`. VD_E_EXISTS: a name is taken.
  */
 vd_status vd_kstore_create(struct vd_kstore *store, const struct vd_kstore_new *keys, size_t count,
-                           uint64_t now, uint8_t (*ret_ids)[VD_KSTORE_ID_SIZE],
-                           struct vd_diag *diag);
+                           uint8_t (*ret_ids)[VD_KSTORE_ID_SIZE], struct vd_diag *diag);
 
 /* Adds a version; `ret_version` is its number. VD_E_USAGE while the key is to be destroyed. */
 vd_status vd_kstore_rotate(struct vd_kstore *store, const uint8_t id[VD_KSTORE_ID_SIZE],
-                           const struct vd_kstore_new *version, uint64_t now, uint32_t *ret_version,
+                           const struct vd_kstore_new *version, uint32_t *ret_version,
                            struct vd_diag *diag);
 
 /*
