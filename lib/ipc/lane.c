@@ -223,18 +223,39 @@ static vd_status await(struct vd_ipc_lane *lane, const struct vd_ipc_line *line,
     }
 }
 
-vd_status vd_ipc_lane_call(struct vd_ipc_lane *lane, const struct vd_ipc_line *line,
-                           const struct vd_ipc_frame *request, struct vd_ipc_frame *ret,
-                           struct vd_diag *diag)
+vd_status vd_ipc_lane_exchange(struct vd_ipc_lane *lane, const struct vd_ipc_line *line,
+                               const struct vd_ipc_frame *request, struct vd_ipc_frame *ret,
+                               struct vd_diag *diag)
 {
     struct vd_ipc_lane_page *page = lane->page;
-    struct vd_ipc_frame answer = {};
 
     VD_TRY(copy_in(&page->request, page->request_bytes, request, diag));
     announce(lane, 0);
     VD_TRY(await(lane, line, diag));
-    VD_TRY(copy_out(&page->answer, page->answer_bytes, line->buffer, &answer, diag));
+    return copy_out(&page->answer, page->answer_bytes, line->buffer, ret, diag);
+}
+
+vd_status vd_ipc_lane_call(struct vd_ipc_lane *lane, const struct vd_ipc_line *line,
+                           const struct vd_ipc_frame *request, struct vd_ipc_frame *ret,
+                           struct vd_diag *diag)
+{
+    struct vd_ipc_frame answer = {};
+
+    VD_TRY(vd_ipc_lane_exchange(lane, line, request, &answer, diag));
     VD_TRY(vd_ipc_frame_answers(&answer, request, diag));
     *ret = answer;
     return VD_OK;
+}
+
+static void wipe_half(struct half *half, uint8_t *bytes)
+{
+    uint32_t size = atomic_load_explicit(&half->size, memory_order_relaxed);
+
+    vd_wipe(bytes, size < VD_IPC_LANE_FRAME_MAX ? size : VD_IPC_LANE_FRAME_MAX);
+}
+
+void vd_ipc_lane_wipe(struct vd_ipc_lane *lane)
+{
+    wipe_half(&lane->page->request, lane->page->request_bytes);
+    wipe_half(&lane->page->answer, lane->page->answer_bytes);
 }

@@ -61,6 +61,17 @@ vd_status vd_ipc_lane_call(struct vd_ipc_lane *lane, const struct vd_ipc_line *l
                            const struct vd_ipc_frame *request, struct vd_ipc_frame *ret,
                            struct vd_diag *diag);
 
+/*
+ * The same, whatever the answer says: VD_OK and a frame that may answer something else, or the
+ * reason why there is none. vd_ipc_frame_answers judges it.
+ */
+vd_status vd_ipc_lane_exchange(struct vd_ipc_lane *lane, const struct vd_ipc_line *line,
+                               const struct vd_ipc_frame *request, struct vd_ipc_frame *ret,
+                               struct vd_diag *diag);
+
+/* Wipes the frames that went through; between requests, by the client. */
+void vd_ipc_lane_wipe(struct vd_ipc_lane *lane);
+
 /* The client tells that it has sent a frame on the socket: then vd_ipc_receive gets the answer. */
 void vd_ipc_lane_knock(struct vd_ipc_lane *lane);
 
