@@ -11,15 +11,29 @@ vd_status vd_kstore_empty_log(struct vd_kstore *store, struct vd_diag *diag)
 
     pthread_mutex_lock(&store->db.copy_lock);
     pthread_mutex_lock(&store->writer);
+    store->must_empty = true;
     status = store->failed;
     if (status == VD_OK) {
         status = vd_kdb_empty_log(&store->db, diag);
-        if (status != VD_OK)
+        if (status == VD_OK)
+            store->must_empty = false;
+        else if (status != VD_E_NO_SPACE && status != VD_E_NO_MEMORY)
             vd_kstore_fail(store, status);
     }
     pthread_mutex_unlock(&store->writer);
     pthread_mutex_unlock(&store->db.copy_lock);
     return status;
+}
+
+/* True if something overwritten may still be in the log, since emptying it failed. */
+static bool log_is_due(struct vd_kstore *store)
+{
+    bool due;
+
+    pthread_mutex_lock(&store->writer);
+    due = store->must_empty;
+    pthread_mutex_unlock(&store->writer);
+    return due;
 }
 
 static vd_status put_state(struct vd_ktxn *txn, struct vd_kentry *entry, struct vd_krec *key,
@@ -189,7 +203,7 @@ vd_status vd_kstore_purge(struct vd_kstore *store, uint64_t now, size_t *ret_cou
         VD_TRY(vd_ktxn_end(&txn, status, diag));
         total += count;
     }
-    if (total != 0)
+    if (total != 0 || log_is_due(store))
         VD_TRY(vd_kstore_empty_log(store, diag));
     *ret_count = total;
     return VD_OK;

@@ -197,34 +197,40 @@ bool vd_kindex_has_room(const struct vd_kindex *index, size_t more)
 }
 
 /* The place of a name, or the free one where it would stand. */
-static size_t name_place(const struct vd_kindex *index, const char *name, size_t size)
+static struct vd_kslot *name_slot(const struct vd_kindex *index, const char *name, size_t size,
+                                  uint64_t hash)
 {
-    size_t at = hash_name(index, name, size) & index->mask;
+    size_t at = hash & index->mask;
 
-    for (; index->names[at] != NULL; at = (at + 1) & index->mask) {
+    for (; index->names[at].entry != NULL; at = (at + 1) & index->mask) {
         size_t other_size;
-        const char *other = name_of(index->names[at], &other_size);
+        const char *other;
+        if (index->names[at].hash != hash)
+            continue;
+        other = name_of(index->names[at].entry, &other_size);
         if (other_size == size && memcmp(other, name, size) == 0)
             break;
     }
-    return at;
+    return &index->names[at];
 }
 
 void vd_kindex_name(struct vd_kindex *index, struct vd_kentry *entry)
 {
     size_t size;
     const char *name = name_of(entry, &size);
+    uint64_t hash = hash_name(index, name, size);
 
-    index->names[name_place(index, name, size)] = entry;
+    *name_slot(index, name, size, hash) = (struct vd_kslot){.hash = hash, .entry = entry};
 }
 
 void vd_kindex_add(struct vd_kindex *index, struct vd_kentry *entry)
 {
-    size_t at = hash_id(index, entry->id) & index->mask;
+    uint64_t hash = hash_id(index, entry->id);
+    size_t at = hash & index->mask;
 
-    while (index->ids[at] != NULL)
+    while (index->ids[at].entry != NULL)
         at = (at + 1) & index->mask;
-    index->ids[at] = entry;
+    index->ids[at] = (struct vd_kslot){.hash = hash, .entry = entry};
     vd_kindex_name(index, entry);
     index->order[index->count++] = entry;
 }
@@ -243,8 +249,8 @@ vd_status vd_kindex_grow(const struct vd_kindex *index, size_t more, struct vd_k
     /* The same order, so what was sorted is; but a name's place is another's than the last's. */
     larger.ordered = index->ordered;
     for (size_t i = 0; i <= index->mask; i++) {
-        if (index->names[i] != NULL)
-            vd_kindex_name(&larger, index->names[i]);
+        if (index->names[i].entry != NULL)
+            vd_kindex_name(&larger, index->names[i].entry);
     }
     *ret = larger;
     return VD_OK;
@@ -252,18 +258,20 @@ vd_status vd_kindex_grow(const struct vd_kindex *index, size_t more, struct vd_k
 
 struct vd_kentry *vd_kindex_get(const struct vd_kindex *index, const uint8_t *id)
 {
-    size_t at = hash_id(index, id) & index->mask;
+    uint64_t hash = hash_id(index, id);
+    size_t at = hash & index->mask;
 
-    for (; index->ids[at] != NULL; at = (at + 1) & index->mask) {
-        if (memcmp(index->ids[at]->id, id, VD_KSTORE_ID_SIZE) == 0)
-            return index->ids[at];
+    for (; index->ids[at].entry != NULL; at = (at + 1) & index->mask) {
+        if (index->ids[at].hash == hash &&
+            memcmp(index->ids[at].entry->id, id, VD_KSTORE_ID_SIZE) == 0)
+            return index->ids[at].entry;
     }
     return NULL;
 }
 
 struct vd_kentry *vd_kindex_find(const struct vd_kindex *index, const char *name, size_t size)
 {
-    return index->names[name_place(index, name, size)];
+    return name_slot(index, name, size, hash_name(index, name, size))->entry;
 }
 
 static int compare_entry(const struct vd_kentry *a, const struct vd_kentry *b)

@@ -49,9 +49,15 @@ size_t vd_kentry_place(const struct vd_kentry *entry, const struct vd_kstore_att
 /* Brings attachments that were appended into order. */
 void vd_kentry_sort(struct vd_kentry *entry);
 
+/* The hash stands beside the pointer, so that looking past others costs no look at them. */
+struct vd_kslot {
+    uint64_t hash;
+    struct vd_kentry *entry; /* NULL: free */
+};
+
 struct vd_kindex {
-    struct vd_kentry **ids; /* two open hash tables of `mask` + 1 places */
-    struct vd_kentry **names;
+    struct vd_kslot *ids; /* two open hash tables of `mask` + 1 places */
+    struct vd_kslot *names;
     size_t mask;
     struct vd_kentry **order; /* `count` of them, the first `ordered` by name and id */
     size_t ordered;

@@ -27,6 +27,7 @@ struct vd_kstore {
     size_t scheduled;     /* keys to be destroyed */
     const struct vd_kstore_counter *counter;
     bool unanchored;
+    bool must_empty; /* the log holds what was overwritten */
     vd_status failed;
     int lock_fd;
     int dir_fd;

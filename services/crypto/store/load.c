@@ -14,6 +14,7 @@ struct loading {
     enum vd_krec_table table;
     uint8_t set[VD_KREC_MAC_SIZE];
     uint64_t rows;
+    size_t next; /* place of the key whose version is expected */
 };
 
 static vd_status wrong(const struct loading *l, int64_t seq, struct vd_diag *diag)
@@ -46,6 +47,18 @@ static bool grow(struct vd_krow ***array, size_t *room, size_t count)
     return true;
 }
 
+static vd_status make_room(struct vd_kindex *index, size_t more, struct vd_diag *diag)
+{
+    struct vd_kindex larger;
+
+    if (vd_kindex_has_room(index, more))
+        return VD_OK;
+    VD_TRY(vd_kindex_grow(index, more, &larger, diag));
+    vd_kindex_drop(index);
+    *index = larger;
+    return VD_OK;
+}
+
 static vd_status add_key(struct loading *l, const struct vd_krec *record, struct vd_krow *row,
                          struct vd_diag *diag)
 {
@@ -56,12 +69,7 @@ static vd_status add_key(struct loading *l, const struct vd_krec *record, struct
 
     if (vd_kindex_get(index, record->id) != NULL || index->count >= VD_KSTORE_KEYS_MAX)
         return wrong(l, row->seq, diag);
-    if (!vd_kindex_has_room(index, 1)) {
-        struct vd_kindex larger;
-        VD_TRY(vd_kindex_grow(index, index->count + 1, &larger, diag));
-        vd_kindex_drop(index);
-        *index = larger;
-    }
+    VD_TRY(make_room(index, 1, diag));
     named = vd_kindex_find(index, record->key.attributes.name, strlen(record->key.attributes.name));
     if (named != NULL) {
         vd_krow_record(named->key, &other);
@@ -71,6 +79,12 @@ static vd_status add_key(struct loading *l, const struct vd_krec *record, struct
     entry = calloc(1, sizeof(*entry));
     if (entry == NULL)
         return no_memory(diag);
+    entry->versions = calloc(record->key.versions, sizeof(struct vd_krow *));
+    if (entry->versions == NULL) {
+        free(entry);
+        return no_memory(diag);
+    }
+    entry->version_room = record->key.versions;
     vd_copy(entry->id, record->id, sizeof(entry->id));
     entry->key = row;
     vd_kindex_add(index, entry);
@@ -80,16 +94,25 @@ static vd_status add_key(struct loading *l, const struct vd_krec *record, struct
     return VD_OK;
 }
 
+/* First versions come in the order of their keys: looking there saves finding them by the id. */
+static struct vd_kentry *entry_of(struct loading *l, const uint8_t *id)
+{
+    const struct vd_kindex *index = &l->store->index;
+
+    if (l->next < index->count && memcmp(index->order[l->next]->id, id, VD_KSTORE_ID_SIZE) == 0)
+        return index->order[l->next++];
+    return vd_kindex_get(index, id);
+}
+
 static vd_status add_version(struct loading *l, const struct vd_krec *record, struct vd_krow *row,
                              struct vd_diag *diag)
 {
-    struct vd_kentry *entry = vd_kindex_get(&l->store->index, record->id);
+    struct vd_kentry *entry = entry_of(l, record->id);
 
     /* Rows are appended, so versions come in order. */
-    if (entry == NULL || record->version.version != entry->version_count + 1)
+    if (entry == NULL || record->version.version != entry->version_count + 1 ||
+        entry->version_count == entry->version_room)
         return wrong(l, row->seq, diag);
-    if (!grow(&entry->versions, &entry->version_room, entry->version_count))
-        return no_memory(diag);
     entry->versions[entry->version_count++] = row;
     return VD_OK;
 }
@@ -145,12 +168,8 @@ static vd_status check_entries(struct vd_kstore *store, struct vd_diag *diag)
 {
     for (size_t i = 0; i < store->index.count; i++) {
         struct vd_kentry *entry = store->index.order[i];
-        struct vd_krec key;
-
-        vd_krow_record(entry->key, &key);
-        if (key.key.versions != entry->version_count)
-            return vd_diagf(diag, VD_E_SIGNATURE, "versions of the key %s are missing",
-                            key.key.attributes.name);
+        if (entry->version_count != entry->version_room)
+            return vd_diag_fail(diag, VD_E_SIGNATURE, "versions of a key are missing");
         vd_kentry_sort(entry);
     }
     return VD_OK;
@@ -159,7 +178,9 @@ static vd_status check_entries(struct vd_kstore *store, struct vd_diag *diag)
 vd_status vd_kload(struct vd_kstore *store, struct vd_diag *diag)
 {
     struct loading l = {.store = store};
+    uint64_t guess = store->header.rows / 2; /* mostly a key and a version */
 
+    VD_TRY(make_room(&store->index, guess < VD_KSTORE_KEYS_MAX ? guess : VD_KSTORE_KEYS_MAX, diag));
     for (uint32_t i = VD_KREC_KEY; i < VD_KREC_TABLES; i++) {
         l.table = (enum vd_krec_table)i;
         store->next_seq[i] = 1;

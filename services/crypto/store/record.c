@@ -10,10 +10,14 @@
 #define VERSION_ENABLED 1u
 #define VERSION_ERASED  2u
 
+/* Bit c % 32 of word c / 32: a-z A-Z 0-9 . _ - / */
+static const uint32_t name_bytes[8] = {0, 0x03ffe000, 0x87fffffe, 0x07fffffe};
+
 static bool is_name_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-' || c == '/';
+    uint8_t byte = (uint8_t)c;
+
+    return (name_bytes[byte / 32] >> (byte % 32) & 1) != 0;
 }
 
 /* `text` stands in an array of `max` + 1 bytes. */

@@ -202,7 +202,8 @@ vd_status vd_kstore_undo(struct vd_kstore *store, const uint8_t id[VD_KSTORE_ID_
 
 /*
  * Destroys the keys whose time has come, with their attachments: material overwritten, the
- * write-ahead log emptied, the counter raised. `ret_count` says how many; 0 costs nothing.
+ * write-ahead log emptied, the counter raised. `ret_count` says how many; 0 costs nothing. Called
+ * again after a failure it empties the log that could not be emptied before.
  */
 vd_status vd_kstore_purge(struct vd_kstore *store, uint64_t now, size_t *ret_count,
                           struct vd_diag *diag);
