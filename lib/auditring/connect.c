@@ -31,7 +31,7 @@ vd_status vd_auditring_map(struct vd_auditring *ring, int fd, struct vd_diag *di
         st.st_size > (off_t)VD_AUDITRING_MAX_BYTES)
         return vd_diag_fail(diag, VD_E_INVALID, "the audit daemon gave no sealed memory");
     size = (size_t)st.st_size;
-    mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (mem == MAP_FAILED)
         return vd_sys_errno(diag, errno, "cannot map the audit daemon's ring", NULL);
     ring->slots = mem->slots;

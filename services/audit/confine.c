@@ -32,7 +32,7 @@ static const struct vd_confine_call calls[] = {
     {SYS_brk, -1, 0, 0},
     /* Rings of the services. */
     {SYS_memfd_create, -1, 0, 0},
-    {SYS_ftruncate, -1, 0, 0},
+    {SYS_fallocate, -1, 0, 0},
     {SYS_fstatfs, -1, 0, 0},
     {SYS_mprotect, 2, PROT_EXEC, 0},
     {SYS_set_robust_list, -1, 0, 0},

@@ -4,12 +4,17 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/abi/audit_ipc.h"
 #include "lib/diagf.h"
 #include "lib/file.h"
 #include "services/audit/sys.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
 
 vd_status vd_audit_producers_listen(struct vd_audit_producers *p, const char *path, mode_t mode,
                                     struct vd_diag *diag)
@@ -22,6 +27,7 @@ void vd_audit_producers_done(struct vd_audit_producers *p)
 {
     while (p->client_count != 0) {
         vd_audit_shared_done(&p->rings.arena, &p->clients[--p->client_count].handed.shared);
+        vd_fd_close(&p->clients[p->client_count].process);
         vd_fd_close(&p->clients[p->client_count].fd);
     }
     vd_audit_arena_done(&p->rings.arena);
@@ -64,6 +70,8 @@ static void welcome(struct vd_audit_producers *p)
             continue;
         }
         p->clients[p->client_count].fd = fd;
+        p->clients[p->client_count].process = -1;
+        p->clients[p->client_count].ended = false;
         p->clients[p->client_count].handed = (struct vd_audit_handed){};
         vd_audit_source_init(&p->clients[p->client_count++].handed.source, &peer);
     }
@@ -78,6 +86,8 @@ bool vd_audit_producers_event(struct vd_audit_producers *p, int fd)
     for (uint32_t i = 0; i < p->client_count; i++) {
         if (p->clients[i].fd == fd)
             return true; /* read by the next _take */
+        if (p->clients[i].process == fd)
+            return p->clients[i].ended = true;
     }
     return false;
 }
@@ -91,6 +101,7 @@ static void drop(struct vd_audit_producers *p, uint32_t index)
             p->pending[i].fd = -1;
     }
     close(fd);
+    vd_fd_close(&p->clients[index].process);
     p->clients[index] = p->clients[--p->client_count];
 }
 
@@ -133,6 +144,23 @@ static vd_status take_record(struct vd_audit_producers *p, uint32_t index,
     return VD_OK;
 }
 
+/*
+ * A service's death must be seen although a child of it holds the connection, or
+ * a place that it left unfinished would hold up the records behind it. A kernel
+ * without SO_PEERPIDFD shows the connection's end alone.
+ */
+static void watch_process(struct vd_audit_producers *p, uint32_t index)
+{
+    int fd VD_AUTO(vd_fd_close) = -1;
+    socklen_t size = sizeof(fd);
+
+    if (getsockopt(p->clients[index].fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) != 0 ||
+        watch(p, fd, NULL) != VD_OK)
+        return;
+    p->clients[index].process = fd;
+    fd = -1;
+}
+
 static void give_ring(struct vd_audit_producers *p, uint32_t index, struct vd_ipc_frame *frame)
 {
     struct vd_ipc_frame answer = {.verb = frame->verb, .id = frame->id, .fd = -1};
@@ -143,6 +171,8 @@ static void give_ring(struct vd_audit_producers *p, uint32_t index, struct vd_ip
     status = vd_audit_rings_open(&p->rings, &p->clients[index].handed, &frame->fd, &why);
     if (status == VD_OK && !handed_over)
         answer.fd = frame->fd;
+    if (status == VD_OK && p->clients[index].process < 0)
+        watch_process(p, index);
     send_answer(p->clients[index].fd, answer, status != VD_OK ? &why : NULL);
 }
 
@@ -191,7 +221,7 @@ vd_status vd_audit_producers_take(struct vd_audit_producers *p, struct vd_audit_
         struct vd_audit_handed *handed = &p->clients[i - 1].handed;
         bool dead;
         VD_TRY(take_from(p, i - 1, &sink, &dead));
-        if (!dead) {
+        if (!dead && !p->clients[i - 1].ended) {
             VD_TRY(vd_audit_rings_take(&p->rings, handed, &sink));
             continue;
         }

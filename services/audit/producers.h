@@ -28,6 +28,8 @@ struct vd_audit_producers {
     uint32_t uid_count;
     struct {
         int fd;
+        int process; /* pidfd, for one that has a ring: children may hold its socket; -1: none */
+        bool ended;  /* the process has */
         struct vd_audit_handed handed;
     } clients[VD_AUDIT_PRODUCERS_MAX];
     uint32_t client_count;

@@ -137,7 +137,8 @@ vd_status vd_audit_shared_make(struct vd_audit_arena *arena, struct vd_audit_sha
     size_t size = vd_auditring_bytes(s.slots);
     int fd VD_AUTO(vd_fd_close) = memfd_create("veridian-audit", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-    if (fd < 0 || ftruncate(fd, (off_t)size) != 0 || fcntl(fd, F_ADD_SEALS, SEALS) != 0)
+    /* All of it now: memory that is missing later would kill the service in the midst of a put. */
+    if (fd < 0 || fallocate(fd, 0, 0, (off_t)size) != 0 || fcntl(fd, F_ADD_SEALS, SEALS) != 0)
         return vd_sys_errno(diag, errno, "cannot make a ring", NULL);
     if (getrandom(&s.id, sizeof(s.id), 0) != (ssize_t)sizeof(s.id))
         return vd_sys_errno(diag, errno, "cannot name a ring", NULL);

@@ -25,4 +25,8 @@ int auditd_end(int signal_number);
 /* Verifies the log in `dir` and shows each record to `visit`. */
 void auditd_read(const char *dir, vd_audit_visit visit, void *ctx, struct vd_audit_report *ret);
 
+/* The same while a daemon may be writing there. */
+void auditd_read_open(const char *dir, vd_audit_visit visit, void *ctx,
+                      struct vd_audit_report *ret);
+
 #endif

@@ -2,7 +2,7 @@
 /*
  * Records through shared memory: the writers of lib/auditring against the
  * reader of services/audit in one process and, so that ThreadSanitizer sees both,
- * in one mapping. Real processes that are killed: tests/integration/test_auditring.c.
+ * in one mapping. Real processes that are killed: tests/integration/test_auditring_service.c.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

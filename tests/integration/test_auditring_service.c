@@ -8,7 +8,7 @@
  * the test shares with it, after the put has returned: nothing noted may miss in the log.
  */
 #define _GNU_SOURCE
-#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,16 +16,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/abi/audit_ipc.h"
 #include "core/audit/record.h"
-#include "core/base/mem.h"
 #include "lib/auditring/internal.h"
-#include "lib/auditring/write.h"
-#include "lib/file.h"
 #include "lib/sys.h"
 #include "tests/harness.h"
 #include "tests/support/auditd.h"
@@ -40,6 +36,7 @@ enum { NOTHING, FAILED, ACKNOWLEDGED };
 struct notes {
     uint32_t count[THREADS];          /* numbers used by each thread of the running service */
     uint32_t acknowledged;            /* all in all */
+    uint32_t service;                 /* number of the running service */
     uint32_t stop;                    /* the service ends in order */
     uint8_t state[THREADS][NUMBERS];  /* of each number */
     uint8_t logged[THREADS][NUMBERS]; /* how often it stands in the log */
@@ -68,6 +65,7 @@ static uint32_t encode(uint32_t thread, uint32_t number, uint8_t *bytes, size_t 
     struct vd_audit_record r = {.type = VD_EVENT_TYPE_AUTHORISATION, .extra_count = 1};
     struct vd_writer w;
 
+    VD_AUDIT_SET(&r, PID, pid, notes->service);
     VD_AUDIT_SET(&r, UID, uid, thread);
     VD_AUDIT_SET(&r, DETAIL, detail, number);
     r.extra[0] = (struct vd_audit_extra){{name, 4}, {filler, (number * 13 + thread) % 300}};
@@ -152,7 +150,7 @@ static void let_run(pid_t pid, uint32_t more)
     int status;
 
     while (__atomic_load_n(&notes->acknowledged, __ATOMIC_ACQUIRE) < target) {
-        VD_EXPECT(waitpid(pid, &status, WNOHANG) == 0);
+        VD_EXPECT_EQ(waitpid(pid, &status, WNOHANG), 0);
         sched_yield();
     }
 }
@@ -162,7 +160,7 @@ struct tally {
     uint32_t unfinished;
     uint32_t malformed;
     bool disorder;
-    int64_t last[THREADS]; /* number of each thread */
+    uint32_t last[KILLS][THREADS]; /* number and one of each service's threads */
 };
 
 static bool says(const struct vd_audit_record *r, const char *message)
@@ -186,21 +184,22 @@ static vd_status look(void *ctx, uint64_t segment, const struct vd_audit_frame *
     }
     if (r->type != VD_EVENT_TYPE_AUTHORISATION)
         return VD_OK;
-    VD_EXPECT(r->uid < THREADS && r->detail < NUMBERS);
+    VD_EXPECT(r->uid < THREADS && r->detail < NUMBERS && r->pid < KILLS);
     tally->records++;
     notes->logged[r->uid][r->detail]++;
-    tally->disorder = tally->disorder || (int64_t)r->detail <= tally->last[r->uid];
-    tally->last[r->uid] = r->detail;
+    tally->disorder = tally->disorder || r->detail < tally->last[r->pid][r->uid];
+    tally->last[r->pid][r->uid] = r->detail + 1;
     return VD_OK;
 }
 
-/* Everything acknowledged is in the log, once and in order; nothing else is there twice. */
+/* Everything acknowledged is in the log, once and in its thread's order; nothing else is twice. */
 static struct tally check_log(void)
 {
-    struct tally tally = {.last = {-1, -1, -1, -1}};
+    static struct tally tally;
     struct vd_audit_report report;
     uint32_t missing = 0, twice = 0, invented = 0;
 
+    tally = (struct tally){};
     auditd_read(auditd.log, look, &tally, &report);
     for (uint32_t i = 0; i < THREADS; i++) {
         for (uint32_t n = 0; n < NUMBERS; n++) {
@@ -245,6 +244,7 @@ VD_TEST(auditring_kill_service)
 
     set_up();
     for (uint32_t i = 0; i < KILLS; i++) {
+        notes->service = i;
         pid_t pid = start_service();
         uint64_t spin = vd_test_random(&random) % 2000;
         let_run(pid, 1 + (uint32_t)(vd_test_random(&random) % 400));
@@ -383,6 +383,81 @@ VD_TEST(auditring_flush_is_on_disk)
     tear_down();
 }
 
+/* Puts a record behind a place that stays unfinished, makes a child, and is killed. */
+static _Noreturn void leave_child(int hold)
+{
+    struct vd_auditring *ring = open_ring();
+    uint8_t bytes[1024];
+    uint32_t size = encode(0, 0, bytes, sizeof(bytes));
+    pid_t child;
+
+    __atomic_fetch_add(&ring->mem->head, 2, __ATOMIC_SEQ_CST);
+    if (vd_auditring_put(ring, bytes, size, VD_IPC_NO_WAIT) != VD_OK)
+        _exit(97);
+    notes->state[0][0] = ACKNOWLEDGED;
+    child = fork();
+    if (child == 0) { /* holds the connection until the test lets it go */
+        char word;
+        _exit(read(hold, &word, 1) == 0 ? 0 : 98);
+    }
+    raise(SIGKILL);
+    _exit(99);
+}
+
+/* The daemon sees the service's own death, whoever else holds its connection. */
+VD_TEST(auditring_child_holds_connection)
+{
+    static struct tally tally;
+    int ends[2], status;
+    pid_t pid;
+
+    set_up();
+    notes->count[0] = 1;
+    VD_EXPECT(pipe2(ends, O_CLOEXEC) == 0);
+    pid = fork();
+    VD_EXPECT(pid >= 0);
+    if (pid == 0) {
+        close(ends[1]);
+        leave_child(ends[0]);
+    }
+    close(ends[0]);
+    VD_EXPECT(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+    do { /* until the log has what the service left */
+        struct vd_audit_report report;
+        memset(notes->logged, 0, sizeof(notes->logged[0]));
+        tally = (struct tally){};
+        sched_yield();
+        auditd_read_open(auditd.log, look, &tally, &report);
+    } while (tally.records == 0);
+    close(ends[1]);
+    VD_EXPECT_EQ(tally.records, 1);
+    VD_EXPECT_EQ(tally.unfinished, 1);
+    tear_down();
+}
+
+/* A daemon that sleeps is woken by the first record, and then lets itself not be woken again. */
+VD_TEST(auditring_wakes_daemon)
+{
+    struct vd_auditring *ring;
+    uint8_t bytes[1024];
+    uint32_t size = encode(0, 0, bytes, sizeof(bytes));
+
+    set_up();
+    ring = open_ring();
+    for (uint32_t round = 0; round < 2; round++) {
+        while (__atomic_load_n(&ring->mem->state, __ATOMIC_ACQUIRE) != VD_AUDITRING_ASLEEP)
+            sched_yield();
+        VD_EXPECT_EQ(vd_auditring_put(ring, bytes, size, VD_IPC_NO_WAIT), VD_OK);
+        VD_EXPECT(__atomic_load_n(&ring->mem->state, __ATOMIC_ACQUIRE) != VD_AUDITRING_ASLEEP);
+        while (__atomic_load_n(&ring->mem->tail, __ATOMIC_ACQUIRE) !=
+               __atomic_load_n(&ring->mem->head, __ATOMIC_ACQUIRE))
+            sched_yield();
+        VD_EXPECT(__atomic_load_n(&ring->mem->state, __ATOMIC_ACQUIRE) != VD_AUDITRING_ASLEEP);
+    }
+    VD_EXPECT_EQ(vd_auditring_close(ring, NULL), VD_OK);
+    tear_down();
+}
+
 /* Publishes what no record is, until the daemon gives the ring up. */
 static void publish_nonsense(struct vd_auditring *ring, uint64_t what)
 {
@@ -447,80 +522,5 @@ VD_TEST(auditring_scribblers)
            tally.unfinished);
     VD_EXPECT(tally.malformed >= 10);
     VD_EXPECT_EQ(run_veridian("verify", NULL), 0);
-    tear_down();
-}
-
-static vd_status ask(int fd, uint16_t verb, int pass, uint32_t payload, struct vd_diag *diag)
-{
-    static struct vd_ipc_buffer buffer;
-    static const uint8_t bytes[64];
-    struct vd_ipc_line line = {fd, &buffer, vd_ipc_deadline(20'000)};
-    struct vd_ipc_frame request = {.service = VD_IPC_SERVICE_AUDIT,
-                                   .verb = verb,
-                                   .id = 7,
-                                   .payload = bytes,
-                                   .size = payload,
-                                   .fd = pass};
-    struct vd_ipc_frame answer;
-    vd_status status = vd_ipc_call(&line, &request, &answer, diag);
-
-    if (status == VD_OK)
-        vd_fd_close(&answer.fd);
-    return status;
-}
-
-/* The protocol's own edges: a second ring, what is no ring, requests of a wrong form. */
-VD_TEST(auditring_requests)
-{
-    int fd = -1, null VD_AUTO(vd_fd_close) = -1;
-
-    set_up();
-    VD_EXPECT_EQ(vd_ipc_connect(auditd.socket, vd_ipc_deadline(20'000), &fd, NULL), VD_OK);
-    null = memfd_create("test", MFD_CLOEXEC);
-    VD_EXPECT(null >= 0);
-    VD_EXPECT_EQ(ask(fd, VD_AUDIT_IPC_RING, null, 0, NULL), VD_E_INVALID);
-    VD_EXPECT_EQ(ask(fd, VD_AUDIT_IPC_RING, -1, 0, NULL), VD_OK);
-    VD_EXPECT_EQ(ask(fd, VD_AUDIT_IPC_RING, -1, 0, NULL), VD_E_EXISTS);
-    VD_EXPECT_EQ(ask(fd, VD_AUDIT_IPC_RING, -1, 1, NULL), VD_E_MISSING);
-    close(fd);
-    VD_EXPECT_EQ(vd_ipc_connect(auditd.socket, vd_ipc_deadline(20'000), &fd, NULL), VD_OK);
-    VD_EXPECT_EQ(ask(fd, VD_AUDIT_IPC_WAKE, null, 0, NULL), VD_E_MISSING);
-    close(fd);
-    VD_EXPECT_EQ(vd_ipc_connect(auditd.socket, vd_ipc_deadline(20'000), &fd, NULL), VD_OK);
-    VD_EXPECT_EQ(ask(fd, VD_AUDIT_IPC_RECORD, null, 16, NULL), VD_E_MISSING);
-    close(fd);
-    VD_EXPECT_EQ(vd_ipc_connect(auditd.socket, vd_ipc_deadline(20'000), &fd, NULL), VD_OK);
-    VD_EXPECT_EQ(ask(fd, VD_AUDIT_IPC_RECORD, -1, 16, NULL), VD_E_VERSION);
-    close(fd);
-    tear_down();
-}
-
-/* The other way: a record on the disk before the call returns, with the sender's names refused. */
-VD_TEST(auditring_durable_record)
-{
-    static const char text[] = "a key was destroyed", name[] = "source_uid", filler[4000];
-    struct vd_audit_record r = {.type = VD_EVENT_TYPE_AUTHORISATION};
-    struct tally tally = {};
-    struct vd_audit_report report;
-
-    set_up();
-    VD_AUDIT_SET(&r, UID, uid, 1);
-    VD_AUDIT_SET(&r, DETAIL, detail, 5);
-    VD_AUDIT_SET(&r, MESSAGE, message, ((struct vd_audit_text){text, sizeof(text) - 1}));
-    VD_EXPECT_EQ(vd_audit_write(auditd.socket, &r, vd_ipc_deadline(20'000), NULL), VD_OK);
-    r.extra[r.extra_count++] = (struct vd_audit_extra){{name, sizeof(name) - 1}, {name, 1}};
-    VD_EXPECT_EQ(vd_audit_write(auditd.socket, &r, vd_ipc_deadline(20'000), NULL), VD_E_INVALID);
-    for (r.extra_count = 0; r.extra_count < 4; r.extra_count++)
-        r.extra[r.extra_count] = (struct vd_audit_extra){{name, 1}, {filler, 4000}};
-    r.extra[r.extra_count++] = (struct vd_audit_extra){{name, 1}, {filler, 250}};
-    /* It would not fit with what the daemon adds: refused, and the daemon lives on. */
-    VD_EXPECT_EQ(vd_audit_write(auditd.socket, &r, vd_ipc_deadline(20'000), NULL), VD_E_LIMIT);
-    r.extra_count = 0;
-    VD_AUDIT_SET(&r, DETAIL, detail, 6);
-    VD_EXPECT_EQ(vd_audit_write(auditd.socket, &r, vd_ipc_deadline(20'000), NULL), VD_OK);
-    VD_EXPECT_EQ(auditd_end(SIGKILL), 1000 + SIGKILL);
-    VD_EXPECT_EQ(vd_audit_write(auditd.socket, &r, vd_ipc_deadline(20'000), NULL), VD_E_MISSING);
-    auditd_read(auditd.log, look, &tally, &report);
-    VD_EXPECT_EQ(tally.records, 2);
     tear_down();
 }
