@@ -298,11 +298,12 @@ VD_TEST(auditring_kill_daemon)
 VD_TEST(auditring_no_daemon)
 {
     uint8_t bytes[1024];
-    uint32_t size = encode(0, 0, bytes, sizeof(bytes));
+    uint32_t size;
     struct vd_auditring_options other;
     struct vd_auditring *ring, *none;
 
     set_up();
+    size = encode(0, 0, bytes, sizeof(bytes));
     ring = open_ring();
     notes->count[0] = 3;
     VD_EXPECT_EQ(vd_auditring_put(ring, bytes, size, VD_IPC_NO_WAIT), VD_OK);
@@ -322,6 +323,36 @@ VD_TEST(auditring_no_daemon)
     VD_EXPECT_EQ(auditd_end(SIGTERM), 0);
     notes->state[0][0] = notes->state[0][2] = ACKNOWLEDGED;
     VD_EXPECT_EQ(check_log().records, 2);
+    tear_down();
+}
+
+/*
+ * A daemon that was killed after the sync and before it gave the room back: the
+ * service's memory says that its records were not taken, the log says that they were.
+ */
+VD_TEST(auditring_not_written_twice)
+{
+    struct vd_auditring *ring;
+    uint8_t bytes[1024];
+
+    set_up();
+    ring = open_ring();
+    for (uint32_t i = 0; i < 20; i++) {
+        uint32_t size = encode(0, i, bytes, sizeof(bytes));
+        if (i == 10) {
+            VD_EXPECT_EQ(vd_auditring_flush(ring, vd_ipc_deadline(20'000), NULL), VD_OK);
+            VD_EXPECT_EQ(auditd_end(SIGKILL), 1000 + SIGKILL);
+            ring->mem->tail = 0;
+            auditd_start();
+            VD_EXPECT_EQ(vd_auditring_tend(ring, NULL), VD_OK);
+        }
+        VD_EXPECT_EQ(vd_auditring_put(ring, bytes, size, VD_IPC_NO_WAIT), VD_OK);
+        notes->state[0][i] = ACKNOWLEDGED;
+        notes->count[0] = i + 1;
+    }
+    VD_EXPECT_EQ(vd_auditring_close(ring, NULL), VD_OK);
+    VD_EXPECT_EQ(auditd_end(SIGTERM), 0);
+    VD_EXPECT_EQ(check_log().records, 20);
     tear_down();
 }
 
@@ -440,9 +471,10 @@ VD_TEST(auditring_wakes_daemon)
 {
     struct vd_auditring *ring;
     uint8_t bytes[1024];
-    uint32_t size = encode(0, 0, bytes, sizeof(bytes));
+    uint32_t size;
 
     set_up();
+    size = encode(0, 0, bytes, sizeof(bytes));
     ring = open_ring();
     for (uint32_t round = 0; round < 2; round++) {
         while (__atomic_load_n(&ring->mem->state, __ATOMIC_ACQUIRE) != VD_AUDITRING_ASLEEP)
