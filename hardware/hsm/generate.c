@@ -28,6 +28,13 @@ static void add_flag(struct template *t, CK_ATTRIBUTE_TYPE type, bool value)
     add(t, type, value ? &yes : &no, sizeof(CK_BBOOL));
 }
 
+/* A use that the key shall have or not. Lenient: what it shall not have is left to the token. */
+static void add_use(struct template *t, CK_ATTRIBUTE_TYPE type, bool value, bool lenient)
+{
+    if (value || !lenient)
+        add_flag(t, type, value);
+}
+
 struct generation {
     const struct vd_hsm_new_key *request;
     struct vd_hsm_key *ret;
@@ -50,7 +57,8 @@ static void add_guards(struct template *t)
     add_flag(t, CKA_EXTRACTABLE, false);
 }
 
-static vd_status generate_pair(struct vd_hsm *hsm, const struct generation *g, struct vd_diag *diag)
+static vd_status call_generate_pair(struct vd_hsm *hsm, const struct generation *g, bool lenient,
+                                    struct vd_diag *diag)
 {
     static const uint8_t exponent[] = {0x01, 0x00, 0x01};
     enum vd_hsm_use use = g->request->use;
@@ -60,9 +68,9 @@ static vd_status generate_pair(struct vd_hsm *hsm, const struct generation *g, s
     CK_MECHANISM mechanism = g->mechanism;
 
     add_names(&public, g);
-    add_flag(&public, CKA_VERIFY, use == VD_HSM_TO_SIGN);
+    add_use(&public, CKA_VERIFY, use == VD_HSM_TO_SIGN, lenient);
     if (rsa) {
-        add_flag(&public, CKA_ENCRYPT, use == VD_HSM_TO_DECRYPT);
+        add_use(&public, CKA_ENCRYPT, use == VD_HSM_TO_DECRYPT, lenient);
         add(&public, CKA_MODULUS_BITS, &g->size, sizeof(g->size));
         add(&public, CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent));
     } else {
@@ -70,9 +78,9 @@ static vd_status generate_pair(struct vd_hsm *hsm, const struct generation *g, s
     }
     add_names(&private, g);
     add_guards(&private);
-    add_flag(&private, CKA_SIGN, use == VD_HSM_TO_SIGN);
+    add_use(&private, CKA_SIGN, use == VD_HSM_TO_SIGN, lenient);
     if (rsa)
-        add_flag(&private, CKA_DECRYPT, use == VD_HSM_TO_DECRYPT);
+        add_use(&private, CKA_DECRYPT, use == VD_HSM_TO_DECRYPT, lenient);
     if (use == VD_HSM_TO_DERIVE)
         add_flag(&private, CKA_DERIVE, true);
     return hsm_check(hsm, "C_GenerateKeyPair",
@@ -80,6 +88,19 @@ static vd_status generate_pair(struct vd_hsm *hsm, const struct generation *g, s
                                                       public.count, private.attribute,
                                                       private.count, &handles[0], &handles[1]),
                      diag);
+}
+
+/*
+ * Some tokens (tpm2-pkcs11) make RSA keys that sign and decrypt and nothing else, and refuse to be
+ * told not to: such a key is taken, and says so in its uses.
+ */
+static vd_status generate_pair(struct vd_hsm *hsm, const struct generation *g, struct vd_diag *diag)
+{
+    vd_status status = call_generate_pair(hsm, g, false, NULL);
+
+    if (status == VD_OK || hsm->lost)
+        return status;
+    return call_generate_pair(hsm, g, true, diag);
 }
 
 static vd_status generate_secret(struct vd_hsm *hsm, const struct generation *g,
@@ -185,6 +206,29 @@ static vd_status inspect(struct vd_hsm *hsm, struct generation *g, struct vd_dia
                     key.extractable ? ", extractable" : "");
 }
 
+/* A key that the token has no mechanism for would be of no use. */
+static vd_status check_use(const struct vd_hsm *hsm, const struct vd_hsm_new_key *request,
+                           struct vd_diag *diag)
+{
+    static const struct {
+        enum vd_hsm_kind kind;
+        enum vd_hsm_use use;
+        CK_MECHANISM_TYPE type;
+        CK_FLAGS flags;
+    } needs[] = {
+        {VD_HSM_EC, VD_HSM_TO_DERIVE, CKM_ECDH1_DERIVE, CKF_DERIVE},
+        {VD_HSM_AES, VD_HSM_TO_WRAP, CKM_AES_KEY_WRAP, CKF_WRAP | CKF_UNWRAP},
+        {VD_HSM_RSA, VD_HSM_TO_DECRYPT, CKM_RSA_PKCS_OAEP, CKF_DECRYPT},
+    };
+
+    for (size_t i = 0; i < VD_COUNT(needs); i++) {
+        if (needs[i].kind == request->kind && needs[i].use == request->use &&
+            hsm_mechanism(hsm, needs[i].type, needs[i].flags) == NULL)
+            return hsm_lacks(hsm, needs[i].type, diag);
+    }
+    return VD_OK;
+}
+
 static vd_status generate_in(struct vd_hsm *hsm, void *ctx, struct vd_diag *diag)
 {
     struct generation *g = ctx;
@@ -192,7 +236,10 @@ static vd_status generate_in(struct vd_hsm *hsm, void *ctx, struct vd_diag *diag
     const struct vd_hsm_mechanism *m;
     struct vd_hsm_key key;
     bool pair = g->request->kind != VD_HSM_AES, there;
+    struct vd_diag own = {};
+    vd_status status;
 
+    VD_TRY(check_use(hsm, g->request, diag));
     m = hsm_mechanism(hsm, g->mechanism.mechanism, pair ? CKF_GENERATE_KEY_PAIR : CKF_GENERATE);
     if (m == NULL)
         return hsm_lacks(hsm, g->mechanism.mechanism, diag);
@@ -208,7 +255,12 @@ static vd_status generate_in(struct vd_hsm *hsm, void *ctx, struct vd_diag *diag
     if (there)
         return vd_diagf(diag, VD_E_EXISTS, "token \"%s\" has a key \"%s\" already",
                         hsm->token.label, g->request->label);
-    VD_TRY((pair ? generate_pair : generate_secret)(hsm, g, diag));
+    status = (pair ? generate_pair : generate_secret)(hsm, g, &own);
+    if (status == VD_E_UNSUPPORTED) /* listed, but not there */
+        return hsm_lacks(hsm, g->mechanism.mechanism, diag);
+    if (status != VD_OK && diag != NULL && diag->status == VD_OK)
+        *diag = own;
+    VD_TRY(status);
     return inspect(hsm, g, diag);
 }
 

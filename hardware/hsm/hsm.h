@@ -121,6 +121,15 @@ enum vd_hsm_kind {
     VD_HSM_AES,
 };
 
+/* What a key may do. A new one does one thing, so that no use undoes another (wrap, then decrypt). */
+enum vd_hsm_use {
+    VD_HSM_TO_SIGN,    /* RSA, EC */
+    VD_HSM_TO_DECRYPT, /* RSA; AES: encrypts and decrypts */
+    VD_HSM_TO_DERIVE,  /* EC */
+    VD_HSM_TO_WRAP,    /* AES */
+    VD_HSM_USES,
+};
+
 /*
  * A key in the token: how it is found again. Handles die with their session: functions renew the
  * one in here, which is why they take it without const.
@@ -133,6 +142,7 @@ struct vd_hsm_key {
     size_t id_size;
     uint32_t bits; /* of the modulus, curve or key; 0: not said */
     bool sensitive, extractable, never_extractable;
+    bool use[VD_HSM_USES];    /* of a private or secret key */
     bool always_authenticate; /* wants the PIN at each use */
     /* The module's own: valid for one opening of the session. */
     uint64_t handle;
@@ -150,14 +160,6 @@ vd_status vd_hsm_list(struct vd_hsm *hsm, const struct vd_hsm_uri *uri, struct v
 vd_status vd_hsm_find(struct vd_hsm *hsm, const struct vd_hsm_uri *uri, enum vd_hsm_class class,
                       struct vd_hsm_key *ret, struct vd_diag *diag);
 
-/* What a new key may do: one thing, so that no use can undo another (wrap, then decrypt). */
-enum vd_hsm_use {
-    VD_HSM_TO_SIGN,    /* RSA, EC */
-    VD_HSM_TO_DECRYPT, /* RSA; AES: encrypts and decrypts */
-    VD_HSM_TO_DERIVE,  /* EC */
-    VD_HSM_TO_WRAP,    /* AES */
-};
-
 struct vd_hsm_new_key {
     enum vd_hsm_kind kind;
     uint32_t bits; /* RSA 2048, 3072, 4096; EC 256; AES 256 */
@@ -168,7 +170,8 @@ struct vd_hsm_new_key {
 /*
  * Generates a key that stays in the token: sensitive, not extractable, which is read back; where
  * the token made another kind of key it is destroyed and VD_E_DIFFERS. Its id is random.
- * VD_E_EXISTS: a key with that label is there. A pair's private key is given out.
+ * Tokens that make no RSA keys for one use alone make one for both; `use` says so. VD_E_EXISTS: a
+ * key with that label is there. A pair's private key is given out.
  */
 vd_status vd_hsm_generate(struct vd_hsm *hsm, const struct vd_hsm_new_key *request,
                           struct vd_hsm_key *ret, struct vd_diag *diag);

@@ -113,6 +113,10 @@ static vd_status get_flags(struct vd_hsm *hsm, CK_OBJECT_HANDLE object, struct v
         {CKA_SENSITIVE, &key->sensitive},
         {CKA_EXTRACTABLE, &key->extractable},
         {CKA_NEVER_EXTRACTABLE, &key->never_extractable},
+        {CKA_SIGN, &key->use[VD_HSM_TO_SIGN]},
+        {CKA_DECRYPT, &key->use[VD_HSM_TO_DECRYPT]},
+        {CKA_DERIVE, &key->use[VD_HSM_TO_DERIVE]},
+        {CKA_UNWRAP, &key->use[VD_HSM_TO_WRAP]},
         {CKA_ALWAYS_AUTHENTICATE, &key->always_authenticate},
     };
 

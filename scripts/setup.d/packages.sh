@@ -40,6 +40,7 @@ softhsm2        tests: a PKCS#11 module
 libtpm2-pkcs11-1 tests: a second PKCS#11 module
 libtpm2-pkcs11-tools tests: the second module's token
 tpm2-abrmd      tests: the second module's TPM
+libtss2-tcti-tabrmd0 tests: what the second module reaches it by
 dbus            tests: what tpm2-abrmd talks over
 opensc          tests: pkcs11-tool
 gnutls-bin      tests: p11tool

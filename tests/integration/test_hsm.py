@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.environ["VD_SOURCE_ROOT"], "tests", "support"))
 import tap  # noqa: E402
@@ -71,9 +72,9 @@ class Token:
         more = ("--module", self.module, *(("--pin-file", self.pin) if pin else ()))
         return self.run(VERIDIAN, "hsm", verb, *more, *args, **kwargs)
 
-    def exercise(self, lacks):
+    def exercise(self, lacks, **more):
         self.run(EXERCISE, env={"VD_HSM_MODULE": self.module, "VD_HSM_TOKEN": "boot",
-                                "VD_HSM_PIN": PIN, "VD_HSM_LACKS": lacks})
+                                "VD_HSM_PIN": PIN, "VD_HSM_LACKS": lacks, **more})
 
 
 class SoftToken(Token):
@@ -88,6 +89,49 @@ class SoftToken(Token):
                  "--so-pin", SO_PIN)
 
 
+class TpmToken(Token):
+    """tpm2-pkcs11, which needs a resource manager: tpm2-abrmd on a message bus of the test's own."""
+
+    def make(self):
+        for tool in ("tpm2_ptool", "tpm2-abrmd", "dbus-daemon"):
+            if shutil.which(tool) is None:
+                raise tap.Skip(f"{tool} is not installed")
+        module("libtss2-tcti-tabrmd.so*")
+        self.module = module("libtpm2_pkcs11.so*")
+        self.started = []
+        self.tpm = Swtpm(self.dir)
+        os.mkdir(f"{self.dir}/store")
+        bus = f"unix:path={self.dir}/bus"
+        self.env.update(TPM2_PKCS11_STORE=f"{self.dir}/store", DBUS_SESSION_BUS_ADDRESS=bus,
+                        TPM2_PKCS11_TCTI="tabrmd:bus_type=session", TPM2TOOLS_TCTI="tabrmd:bus_type=session")
+        self.start("dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={bus}")
+        self.wait_for(lambda: os.path.exists(f"{self.dir}/bus"))
+        self.start("tpm2-abrmd", "--session", "--allow-root", "--flush-all", "--tcti", self.tpm.name)
+        self.wait_for(lambda: self.run("tpm2_getcap", "properties-fixed", code=None).returncode == 0)
+        store = ("--path", f"{self.dir}/store")
+        self.run("tpm2_ptool", "init", *store)
+        self.run("tpm2_ptool", "addtoken", "--pid", "1", "--label", "boot", "--userpin", PIN,
+                 "--sopin", SO_PIN, *store)
+
+    def start(self, *args):
+        self.started.append(subprocess.Popen(args, env=self.env, stdin=subprocess.DEVNULL,
+                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    @staticmethod
+    def wait_for(condition):
+        limit = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < limit, "the message bus or the resource manager does not start"
+            time.sleep(0.02)
+
+    def close(self):
+        for process in reversed(getattr(self, "started", [])):
+            process.terminate()
+            process.wait(20)
+        if hasattr(self, "tpm"):
+            self.tpm.close()
+
+
 def public_verifies(t, name, key, *options):
     t.run("openssl", "dgst", "-sha256", *options, "-verify", key, "-signature", name, "message")
 
@@ -95,6 +139,28 @@ def public_verifies(t, name, key, *options):
 def case_softhsm_does_everything_but_what_it_names():
     with SoftToken() as t:
         t.exercise("CKM_RSA_PKCS_OAEP")  # it has SHA-1 alone there
+
+
+def case_tpm2_pkcs11_does_everything_but_what_it_names():
+    with TpmToken() as t:
+        # CKM_AES_KEY_GEN is in its list, but not in its C_GenerateKey.
+        t.exercise("CKM_AES_KEY_GEN CKM_AES_KEY_WRAP CKM_ECDH1_DERIVE", VD_HSM_FRAGILE="1")
+
+
+def case_a_tpm_signs_by_the_command():
+    with TpmToken() as t:
+        t.write("message", os.urandom(100000))  # more than one call takes
+        t.hsm("create", "--kind", "rsa-2048", "--out", "key.pem", f"{t.uri};object=k")
+        t.hsm("sign", "--in", "message", "--out", "sig", f"{t.uri};object=k")
+        public_verifies(t, "sig", "key.pem", "-sigopt", "rsa_padding_mode:pss")
+        done = t.hsm("create", "--kind", "rsa-4096", f"{t.uri};object=l", code=3)
+        assert b"1024 to 3072 bits" in done.stderr, done
+        done = t.hsm("create", "--kind", "aes-256", f"{t.uri};object=l", code=3)
+        assert b"CKM_AES_KEY_GEN" in done.stderr, done
+        uses = {o["type"]: o["uses"] for o in map(json.loads, t.hsm("list", "--json", t.uri).stdout.splitlines())}
+        assert uses["private"] == ["sign", "decrypt"], uses
+        t.hsm("destroy", f"{t.uri};object=k;type=private")
+        assert t.hsm("list", t.uri).stdout == b""
 
 
 def case_keys_by_the_command():

@@ -12,6 +12,8 @@
 #include "hardware/hsm/hsm.h"
 #include "tests/harness.h"
 
+#define HASH_OFFSET 18u /* of the low byte, in a wrapped key's header */
+
 static const uint8_t text[] = "what is signed and encrypted";
 
 static const char *need(const char *name)
@@ -126,6 +128,12 @@ VD_TEST(ec_signs)
     vd_hsm_close(hsm);
 }
 
+/* True if the token does not survive an RSA ciphertext that was changed: libtpms 0.9 does not. */
+static bool is_fragile(void)
+{
+    return getenv("VD_HSM_FRAGILE") != NULL;
+}
+
 static void crypt_both_ways(struct vd_hsm *hsm, struct vd_hsm_key *key, enum vd_hsm_cipher cipher,
                             enum vd_hsm_hash hash)
 {
@@ -148,7 +156,7 @@ static void crypt_both_ways(struct vd_hsm *hsm, struct vd_hsm_key *key, enum vd_
         VD_EXPECT_MEM(back.data, text, sizeof(text));
         vd_secret_done(&back);
         made.data[made.size - 1] ^= 1;
-        if (cipher != VD_HSM_AES_CBC)
+        if (cipher != VD_HSM_AES_CBC && (cipher != VD_HSM_OAEP || !is_fragile()))
             VD_EXPECT_EQ(vd_hsm_decrypt(hsm, key, &request, &back, NULL), VD_E_DENIED);
     }
     vd_bytes_free(&made);
@@ -161,6 +169,7 @@ static void wrap_both_ways(struct vd_hsm *hsm, struct vd_hsm_key *key)
     struct vd_hsm_wrapped header;
     struct vd_hsm_block wrapped;
     struct vd_diag diag = {};
+    size_t end;
 
     VD_EXPECT_EQ(vd_secret_init(&secret, VD_HSM_WRAP_SECRET, NULL), VD_OK);
     memcpy(secret.data, text, sizeof(text));
@@ -168,10 +177,16 @@ static void wrap_both_ways(struct vd_hsm *hsm, struct vd_hsm_key *key)
         vd_test_fail(__FILE__, __LINE__, "%s", diag.text);
     VD_EXPECT_EQ(vd_hsm_wrapped_parse(wrapped.data, wrapped.size, &header, NULL), VD_OK);
     VD_EXPECT_STR(header.where.object, "exercise");
+    if (!is_fragile() || header.method != VD_HSM_BY_OAEP)
+        end = wrapped.size;
+    else
+        end = header.header_size;
     VD_EXPECT_EQ(vd_hsm_unwrap(hsm, wrapped.data, wrapped.size, &back, NULL), VD_OK);
     VD_EXPECT(vd_secret_equal(&secret, &back));
     vd_secret_done(&back);
-    for (size_t i = 0; i < wrapped.size; i += i < header.header_size ? 1 : 17) {
+    for (size_t i = 0; i < end; i += i < header.header_size ? 1 : 17) {
+        if (is_fragile() && i == HASH_OFFSET)
+            continue; /* decrypted with another hash, it is a changed ciphertext to the token */
         wrapped.data[i] ^= 1;
         VD_EXPECT(vd_hsm_unwrap(hsm, wrapped.data, wrapped.size, &back, NULL) != VD_OK);
         wrapped.data[i] ^= 1;

@@ -70,6 +70,18 @@ static vd_status list_tokens(const char *path, bool json, struct vd_diag *diag)
     return status;
 }
 
+static json_t *uses_json(const struct vd_hsm_key *key)
+{
+    static const char *const names[VD_HSM_USES] = {"sign", "decrypt", "derive", "wrap"};
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < VD_HSM_USES; i++) {
+        if (key->use[i])
+            json_array_append_new(list, json_string(names[i]));
+    }
+    return list;
+}
+
 static vd_status print_key(struct vd_hsm *hsm, const struct vd_hsm_key *key, bool json,
                            struct vd_diag *diag)
 {
@@ -82,11 +94,11 @@ static vd_status print_key(struct vd_hsm *hsm, const struct vd_hsm_key *key, boo
     if (class == NULL)
         class = "?";
     if (json)
-        return vd_json_print_line(json_pack("{s:s, s:s, s:s, s:b, s:b, s:b}", "type", class, "kind",
-                                            kind, "uri", uri, "sensitive", key->sensitive,
-                                            "extractable", hidden && key->extractable,
-                                            "never_extractable", key->never_extractable),
-                                  diag);
+        return vd_json_print_line(
+            json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:o}", "type", class, "kind", kind, "uri",
+                      uri, "sensitive", key->sensitive, "extractable", hidden && key->extractable,
+                      "never_extractable", key->never_extractable, "uses", uses_json(key)),
+            diag);
     printf("%-10s %-8s %-13s %s\n", class, kind,
            !hidden            ? ""
            : key->extractable ? "extractable"
