@@ -59,7 +59,7 @@ vd_status vd_kst_open(struct vd_kst *t)
                                   .vfs = t->vfs};
 
     vd_kst_close(t);
-    t->counter.ctx = &t->memory;
+    t->counter.ctx = t->shared_counter != NULL ? t->shared_counter : &t->memory;
     if (t->with_counter)
         o.counter = &t->counter;
     t->diag = (struct vd_diag){};

@@ -23,6 +23,7 @@ struct vd_kst {
     char directory[128];
     struct vd_secret root;
     struct vd_kst_counter memory;
+    struct vd_kst_counter *shared_counter; /* NULL: `memory` */
     struct vd_kstore_counter counter;
     const char *vfs;
     uint32_t flags;
