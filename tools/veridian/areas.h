@@ -14,6 +14,7 @@ extern const struct vd_cli_command vd_area_boot;
 extern const struct vd_cli_command vd_area_completion;
 extern const struct vd_cli_command vd_area_help;
 extern const struct vd_cli_command vd_area_hsm;
+extern const struct vd_cli_command vd_area_key;
 extern const struct vd_cli_command vd_area_policy;
 extern const struct vd_cli_command vd_area_status;
 extern const struct vd_cli_command vd_area_tpm;
