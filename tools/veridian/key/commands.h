@@ -5,6 +5,25 @@
 
 #include "lib/cli/cli.h"
 
+extern const struct vd_cli_command vd_key_create_command;
+extern const struct vd_cli_command vd_key_import_command;
+extern const struct vd_cli_command vd_key_list_command;
+extern const struct vd_cli_command vd_key_show_command;
+extern const struct vd_cli_command vd_key_status_command;
+extern const struct vd_cli_command vd_key_encrypt_command;
+extern const struct vd_cli_command vd_key_decrypt_command;
+extern const struct vd_cli_command vd_key_rewrap_command;
+extern const struct vd_cli_command vd_key_sign_command;
+extern const struct vd_cli_command vd_key_verify_command;
+extern const struct vd_cli_command vd_key_encapsulate_command;
+extern const struct vd_cli_command vd_key_decapsulate_command;
+extern const struct vd_cli_command vd_key_derive_command;
+extern const struct vd_cli_command vd_key_wrap_command;
+extern const struct vd_cli_command vd_key_unwrap_command;
+extern const struct vd_cli_command vd_key_rotate_command;
+extern const struct vd_cli_command vd_key_set_command;
+extern const struct vd_cli_command vd_key_destroy_command;
+extern const struct vd_cli_command vd_key_restore_command;
 extern const struct vd_cli_command vd_key_vectors_command;
 
 #endif
