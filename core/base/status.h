@@ -65,7 +65,13 @@ enum vd_status_class {
     X(E_ENCODING, "the encoding is not the one valid form", INPUT)               \
     X(E_SIZE, "the size is not the right one", INPUT)                            \
     X(E_KEY_TYPE, "the key is of another type", INPUT)                           \
-    X(E_MECHANISM, "the key's type has no such mechanism", INPUT)
+    X(E_MECHANISM, "the key's type has no such mechanism", INPUT)                \
+    X(E_KEY_USAGE, "the key is not for this use", POLICY)                        \
+    X(E_EXPIRED, "the key's time is over", POLICY)                               \
+    X(E_NOT_YET, "the key's time has not come", POLICY)                          \
+    X(E_USED_UP, "the key's limit of uses is reached", POLICY)                   \
+    X(E_HANDLE, "the connection has no such handle", INPUT)                      \
+    X(E_NOT_RECORDED, "it cannot be recorded, and is refused", SYSTEM)
 
 #define VD_STATUS_ENUMERATOR_(name, text, class) VD_##name,
 enum VD_NODISCARD vd_status { VD_STATUS_TABLE(VD_STATUS_ENUMERATOR_) VD_STATUS_COUNT };

@@ -202,7 +202,7 @@ static vd_status serve(struct vd_secd *s, const struct args *args, struct vd_dia
 
     VD_TRY(vd_daemon_signals(&s->signals, diag));
     if (args->peers != NULL)
-        VD_TRY(vd_secd_peers_load(args->peers, &s->peers, diag));
+        VD_TRY(vd_peers_load(args->peers, &s->peers, diag));
     VD_TRY(vd_secd_kernel_open(args->kernel, &s->kernel, diag));
     VD_TRY(prepare_store(args, diag));
     VD_TRY(vd_secd_start(s, diag));

@@ -43,7 +43,7 @@ static vd_status ask_policy(struct vd_secd *s, const struct vd_secd_client *clie
                             struct vd_diag *diag)
 {
     const char *text =
-        s->kernel.there ? client->context : vd_secd_peers_find(&s->peers, client->peer.uid);
+        s->kernel.there ? client->context : vd_peers_find(&s->peers, client->peer.uid);
     struct vd_context source;
     struct vd_decision decision;
 

@@ -146,7 +146,7 @@ void vd_secd_done(struct vd_secd *s)
     vd_secd_policy_done(&s->policy);
     vd_secd_state_done(&s->state);
     vd_secd_contexts_done(&s->contexts);
-    vd_secd_peers_done(&s->peers);
+    vd_peers_done(&s->peers);
     vd_secd_kernel_close(&s->kernel);
     vd_secd_store_close(&s->store);
     free(s->slots);

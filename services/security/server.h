@@ -13,7 +13,7 @@
 #include "services/security/client.h"
 #include "services/security/kernel.h"
 #include "services/security/page.h"
-#include "services/security/peers.h"
+#include "lib/peers.h"
 
 #define VD_SECD_AVC_SLOTS  16384u
 #define VD_SECD_ADMINS_MAX 16u
@@ -32,7 +32,7 @@ struct vd_secd {
     uint32_t socket_mode;
     uint32_t admins[VD_SECD_ADMINS_MAX]; /* user ids */
     uint32_t admin_count;
-    struct vd_secd_peers peers;
+    struct vd_peers peers;
     struct vd_secd_kernel kernel; /* where it is there, it says the clients' contexts */
     const char *audit_path;       /* NULL: nothing is recorded */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include "services/security/peers.h"
+#include "lib/peers.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -10,14 +10,14 @@
 #include "lib/diagf.h"
 #include "lib/file.h"
 
-void vd_secd_peers_done(struct vd_secd_peers *peers)
+void vd_peers_done(struct vd_peers *peers)
 {
     free(peers->text);
     free(peers->rows);
-    *peers = (struct vd_secd_peers){};
+    *peers = (struct vd_peers){};
 }
 
-const char *vd_secd_peers_find(const struct vd_secd_peers *peers, uint32_t uid)
+const char *vd_peers_find(const struct vd_peers *peers, uint32_t uid)
 {
     for (uint32_t i = 0; i < peers->count; i++) {
         if (peers->rows[i].uid == uid)
@@ -51,7 +51,7 @@ static bool parse_uid(const char *word, uint32_t *ret)
     return isdigit((unsigned char)word[0]) && *end == '\0' && errno == 0 && uid < UINT32_MAX;
 }
 
-static bool known(const struct vd_secd_peers *peers, uint32_t uid)
+static bool known(const struct vd_peers *peers, uint32_t uid)
 {
     for (uint32_t i = 0; i < peers->count; i++) {
         if (peers->rows[i].uid == uid)
@@ -60,7 +60,7 @@ static bool known(const struct vd_secd_peers *peers, uint32_t uid)
     return false;
 }
 
-static vd_status parse_line(struct vd_secd_peers *peers, char *line, uint32_t number,
+static vd_status parse_line(struct vd_peers *peers, char *line, uint32_t number,
                             struct vd_diag *diag)
 {
     char *who = next_word(&line);
@@ -82,22 +82,22 @@ static vd_status parse_line(struct vd_secd_peers *peers, char *line, uint32_t nu
         peers->otherwise = context;
         return VD_OK;
     }
-    if (peers->count >= VD_SECD_PEERS_MAX)
-        return vd_diagf_line(diag, VD_E_LIMIT, number, 0, "more than %u lines", VD_SECD_PEERS_MAX);
-    peers->rows[peers->count++] = (struct vd_secd_peer_row){uid, context};
+    if (peers->count >= VD_PEERS_MAX)
+        return vd_diagf_line(diag, VD_E_LIMIT, number, 0, "more than %u lines", VD_PEERS_MAX);
+    peers->rows[peers->count++] = (struct vd_peer_row){uid, context};
     return VD_OK;
 }
 
-vd_status vd_secd_peers_load(const char *path, struct vd_secd_peers *ret, struct vd_diag *diag)
+vd_status vd_peers_load(const char *path, struct vd_peers *ret, struct vd_diag *diag)
 {
     struct vd_bytes bytes = {};
-    struct vd_secd_peers peers = {};
+    struct vd_peers peers = {};
     vd_status status = VD_OK;
     char *line;
 
-    VD_TRY(vd_file_load(path, VD_SECD_PEERS_MAX_BYTES, &bytes, diag));
+    VD_TRY(vd_file_load(path, VD_PEERS_MAX_BYTES, &bytes, diag));
     peers.text = (char *)bytes.data;
-    peers.rows = calloc(VD_SECD_PEERS_MAX, sizeof(*peers.rows));
+    peers.rows = calloc(VD_PEERS_MAX, sizeof(*peers.rows));
     line = peers.text;
     if (peers.rows == NULL)
         status = VD_E_NO_MEMORY;
@@ -112,7 +112,7 @@ vd_status vd_secd_peers_load(const char *path, struct vd_secd_peers *ret, struct
     }
     if (status != VD_OK) {
         vd_diag_file(diag, path);
-        vd_secd_peers_done(&peers);
+        vd_peers_done(&peers);
         return status;
     }
     *ret = peers;

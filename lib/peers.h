@@ -9,31 +9,31 @@
  * The contexts are texts: what they mean, and whether they are valid, the
  * policy in force says.
  */
-#ifndef VD_SERVICES_SECURITY_PEERS_H
-#define VD_SERVICES_SECURITY_PEERS_H
+#ifndef VD_LIB_PEERS_H
+#define VD_LIB_PEERS_H
 
 #include "core/base/diag.h"
 
-#define VD_SECD_PEERS_MAX       4096u
-#define VD_SECD_PEERS_MAX_BYTES (1u << 20)
+#define VD_PEERS_MAX       4096u
+#define VD_PEERS_MAX_BYTES (1u << 20)
 
-struct vd_secd_peer_row {
+struct vd_peer_row {
     uint32_t uid;
     const char *context; /* in `text` of the table */
 };
 
-struct vd_secd_peers {
+struct vd_peers {
     char *text; /* owned; NULL: clients have no contexts */
-    struct vd_secd_peer_row *rows;
+    struct vd_peer_row *rows;
     uint32_t count;
     const char *otherwise; /* of users that have no row; NULL: none, which is refused */
 };
 
 /* Reads the file; errors with line and column. */
-vd_status vd_secd_peers_load(const char *path, struct vd_secd_peers *ret, struct vd_diag *diag);
-void vd_secd_peers_done(struct vd_secd_peers *peers);
+vd_status vd_peers_load(const char *path, struct vd_peers *ret, struct vd_diag *diag);
+void vd_peers_done(struct vd_peers *peers);
 
 /* The context of that user; NULL if the table has none for it. */
-const char *vd_secd_peers_find(const struct vd_secd_peers *peers, uint32_t uid);
+const char *vd_peers_find(const struct vd_peers *peers, uint32_t uid);
 
 #endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What was done with which key, for the audit daemon (docs/formats/key-service.md, "Records").
+ *
+ * A record is in the daemon's memory before the work begins, so that nothing is done that is not
+ * recorded; a failure has a second one. Management is on the daemon's disk before the answer
+ * leaves. What cannot be recorded is refused: VD_E_NOT_RECORDED.
+ */
+#ifndef VD_SERVICES_CRYPTO_AUDIT_H
+#define VD_SERVICES_CRYPTO_AUDIT_H
+
+#include "core/abi/crypto.h"
+#include "core/base/diag.h"
+#include "lib/auditring/auditring.h"
+#include "lib/ipc/socket.h"
+
+struct vd_keyd_audit {
+    struct vd_auditring *ring; /* NULL: nothing is recorded */
+};
+
+/* What a record says. Texts may be NULL. */
+struct vd_keyd_event {
+    const struct vd_ipc_peer *peer;
+    const char *subject; /* the caller's context */
+    const char *verb;
+    const char *right;  /* permission; empty: none */
+    const char *label;  /* the key's */
+    const char *name;   /* the key's */
+    const uint8_t *id;  /* the key's */
+    uint32_t version;   /* 0: none */
+    uint32_t count;     /* operations; 0: one */
+    const char *detail; /* what was changed, or why it was refused */
+    vd_status status;
+    bool manage;
+    bool begun; /* the record of the beginning, of what is managed */
+};
+
+/* Puts a record; VD_E_NOT_RECORDED with the reason. */
+vd_status vd_keyd_audit_put(struct vd_keyd_audit *audit, const struct vd_keyd_event *event,
+                            struct vd_diag *diag);
+
+/* Waits until every record that was put is on the disk; VD_E_NOT_RECORDED. */
+vd_status vd_keyd_audit_flush(struct vd_keyd_audit *audit, struct vd_diag *diag);
+
+#endif
