@@ -213,7 +213,8 @@ static uint16_t tag_of(const struct vd_tpm_command *command)
 static bool returns_handle(const struct vd_tpm_command *command)
 {
     static const uint32_t codes[] = {VD_TPM_CC_CREATE_PRIMARY, VD_TPM_CC_LOAD,
-                                     VD_TPM_CC_LOAD_EXTERNAL, VD_TPM_CC_START_AUTH_SESSION};
+                                     VD_TPM_CC_LOAD_EXTERNAL, VD_TPM_CC_CONTEXT_LOAD,
+                                     VD_TPM_CC_START_AUTH_SESSION};
     uint32_t code = (uint32_t)command->bytes[8] << 8 | command->bytes[9];
 
     for (size_t i = 0; i < VD_COUNT(codes); i++) {

@@ -20,6 +20,8 @@
 #define AUTH_READ   (1u << 18)
 #define NO_DA       (1u << 25)
 
+#define OURS (OWNER_WRITE | AUTH_WRITE | OWNER_READ | AUTH_READ | NO_DA)
+
 #define RC_NV_DEFINED 0x14cu
 #define RC_NV_UNSET   0x14au /* TPM_RC_NV_UNINITIALIZED: never written */
 #define RC_HANDLE     0x18bu /* of handle 1: no such index */
@@ -97,6 +99,16 @@ vd_status vd_tpm_nv_public(const struct vd_tpm_link *link, uint32_t index, struc
     return VD_OK;
 }
 
+/* Who lets it be used: an index of our making itself, so that an owner's password does not matter. */
+static void authorise(struct vd_tpm_call *call, const struct vd_tpm_nv *nv,
+                      struct vd_tpm_session *session)
+{
+    bool own = (nv->attributes & OURS) == OURS;
+
+    vd_tpm_call_authorised(call, own ? nv->index : RH_OWNER, own ? &nv->name : NULL, session);
+    vd_tpm_call_handle(call, nv->index, &nv->name);
+}
+
 vd_status vd_tpm_nv_define(const struct vd_tpm_link *link, uint32_t index, uint16_t size,
                            bool counter, struct vd_diag *diag)
 {
@@ -110,8 +122,7 @@ vd_status vd_tpm_nv_define(const struct vd_tpm_link *link, uint32_t index, uint1
     vd_write_be16(&call.parameters, 4 + 2 + 4 + 2 + 2);
     vd_write_be32(&call.parameters, index);
     vd_write_be16(&call.parameters, VD_TPM_ALG_SHA256);
-    vd_write_be32(&call.parameters, OWNER_WRITE | AUTH_WRITE | OWNER_READ | AUTH_READ | NO_DA |
-                                        (counter ? VD_TPM_NV_COUNTER : 0));
+    vd_write_be32(&call.parameters, OURS | (counter ? VD_TPM_NV_COUNTER : 0));
     vd_write_be16(&call.parameters, 0); /* no policy */
     vd_write_be16(&call.parameters, counter ? 8 : size);
     VD_TRY(vd_tpm_call_run(link, &call, &response, diag));
@@ -144,8 +155,7 @@ vd_status vd_tpm_nv_write(const struct vd_tpm_link *link, const struct vd_tpm_nv
         struct vd_tpm_call call;
 
         vd_tpm_call_begin(&call, CC_NV_WRITE);
-        vd_tpm_call_authorised(&call, RH_OWNER, NULL, NULL);
-        vd_tpm_call_handle(&call, nv->index, &nv->name);
+        authorise(&call, nv, NULL);
         vd_tpm_write_2b(&call.parameters, data + at, piece);
         vd_write_be16(&call.parameters, (uint16_t)at);
         VD_TRY(vd_tpm_call_run(link, &call, &response, diag));
@@ -162,8 +172,7 @@ vd_status vd_tpm_nv_increment(const struct vd_tpm_link *link, const struct vd_tp
     if ((nv->attributes & VD_TPM_NV_TYPE) != VD_TPM_NV_COUNTER)
         return vd_diagf(diag, VD_E_INVALID, "index 0x%08x is not a counter", nv->index);
     vd_tpm_call_begin(&call, CC_NV_INCREMENT);
-    vd_tpm_call_authorised(&call, RH_OWNER, NULL, NULL);
-    vd_tpm_call_handle(&call, nv->index, &nv->name);
+    authorise(&call, nv, NULL);
     return vd_tpm_call_run(link, &call, &response, diag);
 }
 
@@ -178,8 +187,7 @@ vd_status vd_tpm_nv_read(const struct vd_tpm_link *link, struct vd_tpm_session *
 
         vd_tpm_call_begin(&call, VD_TPM_CC_NV_READ);
         call.expected[0] = RC_NV_UNSET;
-        vd_tpm_call_authorised(&call, RH_OWNER, NULL, session);
-        vd_tpm_call_handle(&call, nv->index, &nv->name);
+        authorise(&call, nv, session);
         vd_write_be16(&call.parameters, (uint16_t)piece);
         vd_write_be16(&call.parameters, (uint16_t)at);
         session->encrypt_response = true;

@@ -20,6 +20,9 @@
 #define VD_TPM_NV_TYPE    (0xfu << 4)
 #define VD_TPM_NV_WRITTEN (1u << 29)
 
+/* Of a counter that vd_tpm_nv_define made and that has a value. */
+#define VD_TPM_NV_OUR_COUNTER 0x22060016u
+
 struct vd_tpm_nv {
     uint32_t index;
     uint32_t attributes; /* TPMA_NV */

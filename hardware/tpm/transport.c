@@ -22,6 +22,7 @@
 static vd_status open_device(const char *path, struct vd_tpm *ret, struct vd_diag *diag)
 {
     ret->fd = open(path, O_RDWR | O_CLOEXEC);
+    ret->shared = strstr(path, "/tpmrm") != NULL;
     if (ret->fd >= 0)
         return VD_OK;
     if (errno == EBUSY)

@@ -21,6 +21,7 @@
 
 struct vd_tpm {
     int fd;
+    bool shared; /* the kernel's resource manager keeps its users apart */
 };
 
 struct vd_tpm_message {

@@ -93,7 +93,9 @@ vd_status vd_tpm_unsealer_run(struct vd_tpm_unsealer *u, const struct vd_tpm_evi
 
         if (status == VD_OK)
             return VD_OK;
-        vd_tpm_session_end(&u->link, &u->policy);
+        /* Where the connection ended the session may be used again over the next one. */
+        if (u->link.tpm->fd >= 0)
+            vd_tpm_session_end(&u->link, &u->policy);
         if (ret_refusals != NULL)
             vd_copy(ret_refusals->text[i], why.text, sizeof(why.text));
         if (i == 0 || !goes_on(u, status))

@@ -21,6 +21,10 @@ class Swtpm:
         self.state = tempfile.mkdtemp(prefix="tpm", dir=top)
         self.path = f"{self.state}/data"
         self.name = f"swtpm:path={self.path}"
+        self.start()
+
+    def start(self):
+        """Also again, after stop(): the machine was switched off and on."""
         self.process = subprocess.Popen(
             ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.state}",
              "--server", f"type=unixio,path={self.path}",
@@ -40,13 +44,29 @@ class Swtpm:
     def __exit__(self, *exc):
         self.close()
 
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(20)
+        for path in (self.path, f"{self.path}.ctrl"):
+            if os.path.exists(path):
+                os.unlink(path)
+
+    def reset(self):
+        """A reset of the TPM alone: connections stay, all that was loaded is gone."""
+        subprocess.run(["swtpm_ioctl", "--unix", f"{self.path}.ctrl", "-i"], check=True,
+                       stdout=subprocess.DEVNULL, timeout=30)
+
     def close(self):
         self.process.terminate()
         self.process.wait(20)
 
 
 class Bus:
-    """Forwards commands to a TPM and its responses back; keeps both, may change a response."""
+    """Forwards commands to a TPM and its responses back; keeps both, may change a response.
+
+    `meddle(code, command)` may give a response instead of the TPM's, or "cut-before" or
+    "cut-after": the connection ends without the TPM having seen the command, or having seen it.
+    """
 
     def __init__(self, tpm):
         self.tpm = tpm
@@ -54,6 +74,8 @@ class Bus:
         self.name = f"swtpm:path={self.path}"
         self.commands, self.responses = [], []
         self.flip = None  # (number of the response, byte in it)
+        self.meddle = None
+        self.line = None
         os.symlink(f"{tpm.path}.ctrl", f"{self.path}.ctrl")  # tpm2-tools want it
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
@@ -82,14 +104,30 @@ class Bus:
             data += more
         return data
 
+    def say(self, command):
+        """A command of somebody else on the client's connection, while that one is silent."""
+        self.line.sendall(command)
+        return self._message(self.line)
+
     def _one(self, client):
         with socket.socket(socket.AF_UNIX) as tpm:
             tpm.connect(self.tpm.path)
+            self.line = tpm
             while (command := self._message(client)) is not None:
                 self.commands.append(command)
+                act = self.meddle(int.from_bytes(command[6:10], "big"), command) \
+                    if self.meddle else None
+                if act == "cut-before":
+                    return
+                if isinstance(act, bytes):
+                    client.sendall(act)
+                    continue
                 tpm.sendall(command)
                 response = bytearray(self._message(tpm))
-                if self.flip is not None and self.flip[0] == len(self.responses):
+                if act == "cut-after":
+                    return
+                if self.flip is not None and self.flip[0] == len(self.responses) and \
+                        self.flip[1] < len(response):
                     response[self.flip[1]] ^= 0x01
                 self.responses.append(bytes(response))
                 client.sendall(response)

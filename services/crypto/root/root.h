@@ -28,7 +28,8 @@
 #define VD_ROOT_KEY_SIZE       32u
 #define VD_ROOT_PASSPHRASE_MAX 1024u /* bytes; at least VD_ROOT_PASSPHRASE_MIN */
 #define VD_ROOT_PASSPHRASE_MIN 8u
-#define VD_ROOT_COUNTER        0x01800110u /* NV index of the counter where none is named */
+#define VD_ROOT_COUNTER        0x01800110u     /* NV index of the counter where none is named */
+#define VD_ROOT_REFERENCE      "veridian-root" /* of approvals: policy sign --reference */
 #define VD_ROOT_NO_COUNTER     UINT32_MAX
 #define VD_ROOT_WRAPPED_MAX    1024u
 #define VD_ROOT_TOKEN_MAX      64u
@@ -72,7 +73,8 @@ struct vd_root_options {
     const char *tpm;       /* as vd_tpm_open takes it; NULL: the machine's */
     const char *pcrs;      /* "7,11": as they are now; NULL without `authority`: "7" */
     const char *authority; /* PEM file, ECDSA P-256 public key: any state that it approved */
-    const char *approval;  /* file of `veridian tpm policy sign`; to open, with an authority */
+    const char *approval;  /* file of `veridian tpm policy sign --reference "veridian-root"`; to
+                              open, with an authority */
     const struct vd_secret *pin; /* NULL, or what the TPM wants besides */
     uint32_t counter;            /* NV index; 0: VD_ROOT_COUNTER for `tpm`, none for the others;
                                     VD_ROOT_NO_COUNTER: none. Open takes it from the file. */
