@@ -4,18 +4,31 @@
 
 #include "tools/veridian/key/commands.h"
 
+/* clang-format off */
 static const struct vd_cli_command *const verbs[] = {
-    &vd_key_create_command,      &vd_key_import_command,
-    &vd_key_list_command,        &vd_key_show_command,
-    &vd_key_encrypt_command,     &vd_key_decrypt_command,
-    &vd_key_rewrap_command,      &vd_key_sign_command,
-    &vd_key_verify_command,      &vd_key_encapsulate_command,
-    &vd_key_decapsulate_command, &vd_key_derive_command,
-    &vd_key_wrap_command,        &vd_key_unwrap_command,
-    &vd_key_rotate_command,      &vd_key_set_command,
-    &vd_key_destroy_command,     &vd_key_restore_command,
-    &vd_key_status_command,      NULL,
+    &vd_key_create_command,
+    &vd_key_import_command,
+    &vd_key_list_command,
+    &vd_key_show_command,
+    &vd_key_encrypt_command,
+    &vd_key_decrypt_command,
+    &vd_key_rewrap_command,
+    &vd_key_sign_command,
+    &vd_key_verify_command,
+    &vd_key_encapsulate_command,
+    &vd_key_decapsulate_command,
+    &vd_key_derive_command,
+    &vd_key_wrap_command,
+    &vd_key_unwrap_command,
+    &vd_key_rotate_command,
+    &vd_key_set_command,
+    &vd_key_destroy_command,
+    &vd_key_restore_command,
+    &vd_key_status_command,
+    &vd_key_vectors_command,
+    NULL,
 };
+/* clang-format on */
 
 const struct vd_cli_command vd_area_key = {
     .name = "key",

@@ -12,7 +12,6 @@ static const struct vd_cli_command *const areas[] = {
     &vd_area_audit,
     &vd_area_attest,
     &vd_area_tpm,
-    &vd_area_key,
     &vd_area_hsm,
     &vd_area_key,
     &vd_area_completion,
