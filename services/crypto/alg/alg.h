@@ -28,8 +28,8 @@
  *
  * Buffers. Inputs are borrowed for the call. Inputs and output may not overlap unless a function
  * says so. An output's bytes are undefined after a failure, except that plaintext whose tag is
- * wrong is wiped. No function reads an input byte that decides something twice, so that a caller
- * who changes shared memory during the call gets garbage or a refusal, not a confusion.
+ * wrong is wiped. Headers, nonces, tags, digests and points are copied before they are judged; a text
+ * may be read twice, so that who changes shared memory during the call gets garbage or a refusal.
  */
 #ifndef VD_SERVICES_CRYPTO_ALG_ALG_H
 #define VD_SERVICES_CRYPTO_ALG_ALG_H
@@ -139,7 +139,7 @@ vd_status vd_alg_key_generate(struct vd_alg *alg, enum vd_alg_type type, struct 
 
 /*
  * Loads what vd_alg_key_secret gave. The bytes are trusted to be ours (the store authenticates
- * them) but read with bounds: VD_E_INVALID if they are no such key.
+ * them) but read with bounds: VD_E_INVALID, VD_E_SIZE or VD_E_ENCODING if they are no such key.
  */
 vd_status vd_alg_key_load(struct vd_alg *alg, enum vd_alg_type type, const struct vd_secret *secret,
                           struct vd_alg_key **ret, struct vd_diag *diag);

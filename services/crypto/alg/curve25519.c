@@ -2,6 +2,7 @@
 /* Ed25519 (RFC 8032) and X25519 (RFC 7748). */
 #include "services/crypto/alg/internal.h"
 
+#include <openssl/bn.h>
 #include <openssl/err.h>
 
 #include "core/base/mem.h"
@@ -92,14 +93,37 @@ static vd_status from_private(struct vd_alg_key *key, const struct vd_alg_bytes 
     return key->pkey != NULL ? VD_OK : vd_alg_failed(diag, "OpenSSL does not take the key");
 }
 
-/* Ed25519's points are decoded here once, so that a wrong one is no wrong signature later. */
-static bool decodes(struct vd_alg_key *key)
-{
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(key->alg->lib, key->pkey, NULL);
-    bool good = ctx != NULL && EVP_PKEY_public_check(ctx) == 1;
+/* d of the curve -x^2 + y^2 = 1 + d x^2 y^2 (RFC 8032, 5.1), and its field. */
+static const char curve_d[] = "52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3";
+static const char field_p[] = "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed";
 
-    EVP_PKEY_CTX_free(ctx);
-    ERR_clear_error();
+/*
+ * There is an x for this y: (y^2 - 1) / (d y^2 + 1) is a square. OpenSSL finds that out at each
+ * verification; here it is once, so that a wrong key is no wrong signature later.
+ */
+static bool on_curve(struct vd_alg *alg, const uint8_t encoded[SIZE])
+{
+    BN_CTX *ctx = BN_CTX_new_ex(alg->lib);
+    BIGNUM *y, *p = NULL, *d = NULL, *u, *v;
+    uint8_t bytes[SIZE];
+    bool good = ctx != NULL && BN_hex2bn(&p, field_p) > 0 && BN_hex2bn(&d, curve_d) > 0;
+
+    if (good) {
+        BN_CTX_start(ctx);
+        y = BN_CTX_get(ctx);
+        u = BN_CTX_get(ctx);
+        v = BN_CTX_get(ctx);
+        vd_copy(bytes, encoded, SIZE);
+        bytes[SIZE - 1] &= 0x7f;
+        good = v != NULL && BN_lebin2bn(bytes, SIZE, y) != NULL && BN_mod_sqr(u, y, p, ctx) == 1 &&
+               BN_mod_mul(v, u, d, p, ctx) == 1 && BN_add_word(v, 1) == 1 &&
+               BN_sub_word(u, 1) == 1 && BN_mod_mul(u, u, v, p, ctx) == 1 &&
+               BN_kronecker(u, p, ctx) == 1;
+        BN_CTX_end(ctx);
+    }
+    BN_free(p);
+    BN_free(d);
+    BN_CTX_free(ctx);
     return good;
 }
 
@@ -114,12 +138,12 @@ static vd_status from_public(struct vd_alg_key *key, const struct vd_alg_bytes *
         return vd_diag_fail(diag, VD_E_POINT, "the public key is a point of small order");
     if (edwards && !is_reduced(from->data))
         return vd_diag_fail(diag, VD_E_POINT, "the public key's coordinate is not reduced");
+    if (edwards && !on_curve(key->alg, from->data))
+        return vd_diag_fail(diag, VD_E_POINT, "the public key is no point of the curve");
     key->pkey =
         EVP_PKEY_new_raw_public_key_ex(key->alg->lib, openssl_name(key), NULL, from->data, SIZE);
     if (key->pkey == NULL)
         return vd_alg_failed(diag, "OpenSSL does not take the key");
-    if (edwards && !decodes(key))
-        return vd_diag_fail(diag, VD_E_POINT, "the public key is no point of the curve");
     return VD_OK;
 }
 

@@ -319,8 +319,10 @@ vd_status vd_alg_decrypt(struct vd_alg_key *key, const struct vd_alg_message *me
     struct vd_reader r;
     uint32_t version = 0;
 
-    if (message->text.size < VD_ALG_OVERHEAD)
-        return vd_alg_ciphertext_parse(&message->text, &head, diag);
+    if (message->text.size < VD_ALG_OVERHEAD) {
+        VD_TRY(vd_alg_ciphertext_parse(&message->text, &head, diag));
+        return vd_diag_fail_at(diag, VD_E_MAGIC, 5, "a stream, not a message");
+    }
     vd_copy(header, message->text.data, sizeof(header));
     vd_reader_init(&r, header, sizeof(header));
     VD_TRY(vd_alg_format_read(key, false, &r, &head, diag));
