@@ -24,7 +24,7 @@
  * answers are checked against what was asked (VD_E_INVALID).
  *
  * Status: the service's own with its diagnostic; VD_E_MISSING: no service; VD_E_UNTRUSTED: it is
- * somebody else's; VD_E_TIMEOUT; VD_E_DENIED: the policy or the key's usages do not allow it.
+ * somebody else's; VD_E_TIMEOUT; VD_E_DENIED: the policy does not allow it; VD_E_KEY_USAGE, …
  */
 #ifndef VD_LIB_KEYCLIENT_KEYCLIENT_H
 #define VD_LIB_KEYCLIENT_KEYCLIENT_H

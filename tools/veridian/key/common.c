@@ -105,7 +105,7 @@ void vd_key_explain(const struct vd_keyclient_key *key, vd_status status, uint32
     const struct vd_key_info *info = vd_keyclient_key_info(key);
     char text[160];
 
-    if (status != VD_E_DENIED || (info->attributes.usages & usage) != 0)
+    if (status != VD_E_KEY_USAGE || (info->attributes.usages & usage) != 0)
         return;
     usages_text(info->attributes.usages, text, sizeof(text));
     vd_diagf_hint(diag, "the key's usages are %s: '%s' is missing", text, vd_key_usage_name(usage));
