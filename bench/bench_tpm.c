@@ -20,7 +20,8 @@
 #include <tss2/tss2_tctildr.h>
 
 #include "bench/bench.h"
-#include "hardware/tpm/seal.h"
+#include "hardware/tpm/slots.h"
+#include "hardware/tpm/unseal.h"
 #include "lib/file.h"
 
 #define TURNS      41u
@@ -41,7 +42,7 @@ static const uint8_t planted[32] = "0123456789abcdef0123456789abcde";
 static char dir[] = "/tmp/bench_tpm.XXXXXX";
 static char name[128]; /* of the TPM, as both sides take it */
 static pid_t swtpm;
-static struct vd_tpm_sealed sealed;
+static struct vd_tpm_lock lock;
 
 _Noreturn static void stop(void)
 {
@@ -110,44 +111,29 @@ static void start_swtpm(void)
 /* Ours: what stays between warm calls. */
 struct ours {
     struct vd_tpm tpm;
-    struct vd_tpm_link link;
-    struct vd_tpm_storage_key key;
-    struct vd_tpm_session session;
-    struct vd_tpm_object object;
+    struct vd_tpm_unsealer unsealer;
 };
 
-static void ours_open(struct ours *o)
+static void ours_open(struct ours *o, bool keep)
 {
-    *o = (struct ours){};
+    *o = (struct ours){.unsealer = {.lock = &lock, .keep = keep}};
     CHECK(vd_tpm_open(&o->tpm, name, NULL) == VD_OK);
-    o->link.tpm = &o->tpm;
-    CHECK(vd_tpm_crypto_new(&o->link.crypto, NULL) == VD_OK);
-    CHECK(vd_tpm_srk(&o->link, &o->key, NULL) == VD_OK);
-}
-
-static void ours_load(struct ours *o)
-{
-    CHECK(vd_tpm_session_start(&o->link, VD_TPM_SESSION_POLICY, &o->key, &o->session, NULL) ==
-          VD_OK);
-    CHECK(vd_tpm_load(&o->link, &o->key, &sealed, &o->object, NULL) == VD_OK);
+    o->unsealer.link.tpm = &o->tpm;
+    CHECK(vd_tpm_crypto_new(&o->unsealer.link.crypto, NULL) == VD_OK);
 }
 
 static void ours_unseal(struct ours *o)
 {
     struct vd_tpm_secret secret;
 
-    CHECK(vd_tpm_policy_pcr(&o->tpm, &o->session, &selection, NULL) == VD_OK);
-    CHECK(vd_tpm_unseal(&o->link, &(struct vd_tpm_opening){.policy = &o->session}, &o->object,
-                        &secret, NULL) == VD_OK);
+    CHECK(vd_tpm_unsealer_run(&o->unsealer, NULL, &secret, NULL, NULL) == VD_OK);
     CHECK(secret.size == sizeof(planted) && memcmp(secret.bytes, planted, sizeof(planted)) == 0);
 }
 
 static void ours_close(struct ours *o)
 {
-    if (o->object.handle != 0)
-        CHECK(vd_tpm_flush(&o->tpm, o->object.handle, NULL) == VD_OK);
-    vd_tpm_session_end(&o->link, &o->session);
-    vd_tpm_crypto_free(o->link.crypto);
+    vd_tpm_unsealer_done(&o->unsealer);
+    vd_tpm_crypto_free(o->unsealer.link.crypto);
     vd_tpm_close(&o->tpm);
 }
 
@@ -155,28 +141,33 @@ static void ours_cold(void)
 {
     struct ours o;
 
-    ours_open(&o);
-    ours_load(&o);
+    ours_open(&o, false);
     ours_unseal(&o);
     ours_close(&o);
 }
 
-static void make_sealed(void)
+/* Seals to the PCR as it is: reads it, asks for the parent, session, object. */
+static void ours_seal_cold(void)
 {
     struct vd_tpm_secret secret = {.size = sizeof(planted)};
-    uint8_t policy[VD_TPM_HASH_SIZE] = {}, pcrs[VD_TPM_HASH_SIZE];
-    struct vd_tpm_seal_request request = {.policy = policy, .secret = &secret};
-    struct vd_pcr_bank bank;
+    struct vd_tpm_step *step = &lock.policy.branch[0].step[0];
+    uint8_t policy[VD_TPM_HASH_SIZE];
+    struct vd_tpm_seal_request request = {
+        .parent = &lock.parent, .policy = policy, .secret = &secret};
+    struct vd_tpm_session session = {};
     struct ours o;
 
     memcpy(secret.bytes, planted, sizeof(planted));
-    ours_open(&o);
-    CHECK(vd_tpm_pcr_read(&o.tpm, &selection.bank[0], &bank, NULL) == VD_OK);
-    CHECK(vd_tpm_pcr_digest(o.link.crypto, &bank, selection.bank[0].pcrs, pcrs) == VD_OK);
-    CHECK(vd_tpm_policy_pcr_digest(o.link.crypto, &selection, pcrs, policy) == VD_OK);
-    CHECK(vd_tpm_session_start(&o.link, VD_TPM_SESSION_HMAC, &o.key, &o.session, NULL) == VD_OK);
-    request.parent = &o.key;
-    CHECK(vd_tpm_seal(&o.link, &o.session, &request, &sealed, NULL) == VD_OK);
+    ours_open(&o, false);
+    lock.policy.count = lock.policy.branch[0].count = 1;
+    step->kind = VD_TPM_STEP_PCR;
+    CHECK(vd_tpm_pcr_read(&o.tpm, &selection.bank[0], &step->bank, NULL) == VD_OK);
+    CHECK(vd_tpm_policy_digest(o.unsealer.link.crypto, &lock.policy, policy) == VD_OK);
+    CHECK(vd_tpm_srk(&o.unsealer.link, &lock.parent, NULL) == VD_OK);
+    CHECK(vd_tpm_session_start(&o.unsealer.link, VD_TPM_SESSION_HMAC, &lock.parent, &session,
+                               NULL) == VD_OK);
+    session.last = true;
+    CHECK(vd_tpm_seal(&o.unsealer.link, &session, &request, &lock.object, NULL) == VD_OK);
     ours_close(&o);
 }
 
@@ -186,6 +177,9 @@ struct peer {
     ESYS_CONTEXT *esys;
     ESYS_TR key, session, object;
 };
+
+static const TPMT_SYM_DEF aes = {
+    .algorithm = TPM2_ALG_AES, .keyBits = {.aes = 128}, .mode = {.aes = TPM2_ALG_CFB}};
 
 static void peer_open(struct peer *p)
 {
@@ -198,16 +192,14 @@ static void peer_open(struct peer *p)
 
 static void peer_load(struct peer *p)
 {
-    const TPMT_SYM_DEF aes = {
-        .algorithm = TPM2_ALG_AES, .keyBits = {.aes = 128}, .mode = {.aes = TPM2_ALG_CFB}};
     TPM2B_PRIVATE private = {};
     TPM2B_PUBLIC public = {};
     size_t at = 0;
 
-    CHECK(Tss2_MU_TPM2B_PUBLIC_Unmarshal(sealed.public_area, sealed.public_size, &at, &public) ==
-          TSS2_RC_SUCCESS);
+    CHECK(Tss2_MU_TPM2B_PUBLIC_Unmarshal(lock.object.public_area, lock.object.public_size, &at,
+                                         &public) == TSS2_RC_SUCCESS);
     at = 0;
-    CHECK(Tss2_MU_TPM2B_PRIVATE_Unmarshal(sealed.private_area, sealed.private_size, &at,
+    CHECK(Tss2_MU_TPM2B_PRIVATE_Unmarshal(lock.object.private_area, lock.object.private_size, &at,
                                           &private) == TSS2_RC_SUCCESS);
     CHECK(Esys_StartAuthSession(p->esys, p->key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
                                 ESYS_TR_NONE, NULL, TPM2_SE_POLICY, &aes, TPM2_ALG_SHA256,
@@ -252,6 +244,74 @@ static void peer_cold(void)
     peer_close(&p);
 }
 
+/* The same sealing: PCR read, session, create. */
+static void peer_seal_cold(void)
+{
+    static const TPM2B_PUBLIC template = {
+        .publicArea = {.type = TPM2_ALG_KEYEDHASH,
+                       .nameAlg = TPM2_ALG_SHA256,
+                       .objectAttributes =
+                           TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_NODA,
+                       .authPolicy = {.size = TPM2_SHA256_DIGEST_SIZE},
+                       .parameters.keyedHashDetail.scheme.scheme = TPM2_ALG_NULL}};
+    const TPML_PCR_SELECTION pcrs = {
+        .count = 1,
+        .pcrSelections = {{.hash = TPM2_ALG_SHA256, .sizeofSelect = 3, .pcrSelect = {0, 0, 1}}}};
+    TPM2B_SENSITIVE_CREATE sensitive = {.sensitive.data.size = sizeof(planted)};
+    const TPM2B_DATA outside = {};
+    const TPML_PCR_SELECTION none = {};
+    TPML_PCR_SELECTION *read = NULL;
+    TPML_DIGEST *values = NULL;
+    TPM2B_PRIVATE *private = NULL;
+    TPM2B_PUBLIC *public = NULL;
+    struct peer p;
+
+    memcpy(sensitive.sensitive.data.buffer, planted, sizeof(planted));
+    peer_open(&p);
+    CHECK(Esys_PCR_Read(p.esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &pcrs, NULL, &read,
+                        &values) == TSS2_RC_SUCCESS);
+    CHECK(Esys_StartAuthSession(p.esys, p.key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                ESYS_TR_NONE, NULL, TPM2_SE_HMAC, &aes, TPM2_ALG_SHA256,
+                                &p.session) == TSS2_RC_SUCCESS);
+    CHECK(Esys_TRSess_SetAttributes(p.esys, p.session, TPMA_SESSION_DECRYPT, 0xff) ==
+          TSS2_RC_SUCCESS);
+    CHECK(Esys_Create(p.esys, p.key, p.session, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, &template,
+                      &outside, &none, &private, &public, NULL, NULL, NULL) == TSS2_RC_SUCCESS);
+    Esys_Free(read);
+    Esys_Free(values);
+    Esys_Free(private);
+    Esys_Free(public);
+    Esys_Finalize(&p.esys);
+    Tss2_TctiLdr_Finalize(&p.tcti);
+}
+
+/* What swtpm itself needs for the one elliptic curve operation that every salted session costs. */
+static void floor_session(void)
+{
+    struct vd_tpm_session session = {};
+    struct ours o;
+
+    ours_open(&o, false);
+    CHECK(vd_tpm_session_start(&o.unsealer.link, VD_TPM_SESSION_POLICY, &lock.parent, &session,
+                               NULL) == VD_OK);
+    vd_tpm_session_end(&o.unsealer.link, &session);
+    ours_close(&o);
+}
+
+/* tpm2-tools: policy of the PCR as it is, create. */
+static void tools_seal_cold(void)
+{
+    char command[1024];
+
+    (void)snprintf(command, sizeof(command),
+                   "cd %s && export TPM2TOOLS_TCTI=%s && "
+                   "tpm2_createpolicy -Q --policy-pcr -l sha256:16 -L policy && "
+                   "tpm2_create -Q -C 0x81000001 -L policy -i secret -u pub2 -r priv2 && "
+                   "tpm2_flushcontext -t",
+                   dir, name);
+    CHECK(system(command) == 0);
+}
+
 /* tpm2-tools: load, unseal, flush. */
 static void tools_cold(void)
 {
@@ -290,8 +350,7 @@ static double ours_warm(void)
     struct ours o;
     double start, ret;
 
-    ours_open(&o);
-    ours_load(&o);
+    ours_open(&o, true);
     ours_unseal(&o);
     start = now_ms();
     ours_unseal(&o);
@@ -326,27 +385,38 @@ static void bench_warm(void)
     report("tpm.unseal.warm", here, "tpm2-tss ESAPI", there, TURNS);
 }
 
-static void bench_cold(void)
+/* Sessions that a peer left; not by the clock. */
+static void clean(void)
 {
-    double here[TURNS], there[TURNS], tools[TURNS];
+    struct vd_tpm_slots slots;
+    struct ours o;
+
+    ours_open(&o, false);
+    CHECK(vd_tpm_slots_list(&o.tpm, VD_TPM_SLOT_LOADED_SESSION, &slots, NULL) == VD_OK);
+    for (uint32_t i = 0; i < slots.count; i++)
+        CHECK(vd_tpm_flush(&o.tpm, slots.handle[i], NULL) == VD_OK);
+    ours_close(&o);
+}
+
+static void compare(const char *what, void (*ours)(void), void (*peer)(void), const char *peer_name,
+                    uint32_t turns)
+{
+    double here[TURNS], there[TURNS];
+
+    for (uint32_t i = 0; i < turns; i++) {
+        here[i] = timed(ours);
+        there[i] = timed(peer);
+        clean();
+    }
+    report(what, here, peer_name, there, turns);
+}
+
+static void store(const char *file, const void *data, size_t size)
+{
     char path[64];
 
-    for (uint32_t i = 0; i < TURNS; i++) {
-        here[i] = timed(ours_cold);
-        there[i] = timed(peer_cold);
-    }
-    report("tpm.unseal.cold", here, "tpm2-tss ESAPI", there, TURNS);
-    (void)snprintf(path, sizeof(path), "%s/pub", dir);
-    CHECK(vd_file_store(path, sealed.public_area, sealed.public_size, 0600, NULL) == VD_OK);
-    (void)snprintf(path, sizeof(path), "%s/priv", dir);
-    CHECK(vd_file_store(path, sealed.private_area, sealed.private_size, 0600, NULL) == VD_OK);
-    if (system("command -v tpm2_unseal >/dev/null") != 0)
-        return;
-    for (uint32_t i = 0; i < TOOL_TURNS; i++) {
-        here[i] = timed(ours_cold);
-        tools[i] = timed(tools_cold);
-    }
-    report("tpm.unseal.cold", here, "tpm2-tools", tools, TOOL_TURNS);
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, file);
+    CHECK(vd_file_store(path, data, size, 0600, NULL) == VD_OK);
 }
 
 int main(void)
@@ -354,9 +424,18 @@ int main(void)
     char command[64];
 
     start_swtpm();
-    make_sealed();
+    ours_seal_cold();
+    store("pub", lock.object.public_area, lock.object.public_size);
+    store("priv", lock.object.private_area, lock.object.private_size);
+    store("secret", planted, sizeof(planted));
     bench_warm();
-    bench_cold();
+    compare("tpm.unseal.cold", ours_cold, peer_cold, "tpm2-tss ESAPI", TURNS);
+    compare("tpm.seal.cold", ours_seal_cold, peer_seal_cold, "tpm2-tss ESAPI", TURNS);
+    compare("tpm.unseal.cold", ours_cold, floor_session, "a salted session alone", TURNS);
+    if (system("command -v tpm2_unseal >/dev/null") == 0) {
+        compare("tpm.unseal.cold", ours_cold, tools_cold, "tpm2-tools", TOOL_TURNS);
+        compare("tpm.seal.cold", ours_seal_cold, tools_seal_cold, "tpm2-tools", TOOL_TURNS);
+    }
     (void)kill(swtpm, SIGTERM);
     (void)waitpid(swtpm, NULL, 0);
     (void)snprintf(command, sizeof(command), "rm -rf %s", dir);

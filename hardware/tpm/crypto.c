@@ -20,6 +20,7 @@ struct vd_tpm_crypto {
     EVP_CIPHER *aes;
     EVP_CIPHER_CTX *cipher;
     EVP_PKEY_CTX *generator; /* of key pairs on P-256 */
+    EVP_PKEY *own;           /* the pair of the next salt; NULL: not made yet */
 };
 
 void vd_tpm_crypto_free(struct vd_tpm_crypto *crypto)
@@ -32,6 +33,7 @@ void vd_tpm_crypto_free(struct vd_tpm_crypto *crypto)
     EVP_CIPHER_CTX_free(crypto->cipher);
     EVP_CIPHER_free(crypto->aes);
     EVP_PKEY_CTX_free(crypto->generator);
+    EVP_PKEY_free(crypto->own);
     free(crypto);
 }
 
@@ -164,20 +166,32 @@ static bool agree(EVP_PKEY *own, EVP_PKEY *peer, uint8_t ret[VD_TPM_P256_SIZE])
     return good;
 }
 
-vd_status vd_tpm_salt(struct vd_tpm_crypto *crypto, const struct vd_tpm_point *key,
-                      struct vd_tpm_point *ret_point, uint8_t ret[VD_TPM_HASH_SIZE])
+void vd_tpm_salt_prepare(struct vd_tpm_crypto *crypto)
+{
+    if (crypto->own == NULL && EVP_PKEY_generate(crypto->generator, &crypto->own) != 1)
+        crypto->own = NULL;
+}
+
+vd_status vd_tpm_salt_begin(struct vd_tpm_crypto *crypto, struct vd_tpm_point *ret)
+{
+    vd_tpm_salt_prepare(crypto);
+    return crypto->own != NULL && export_point(crypto->own, ret) ? VD_OK : VD_E_SYSTEM;
+}
+
+vd_status vd_tpm_salt_finish(struct vd_tpm_crypto *crypto, const struct vd_tpm_point *key,
+                             uint8_t ret[VD_TPM_HASH_SIZE])
 {
     static const uint8_t counter[4] = {0, 0, 0, 1};
     uint8_t secret[VD_TPM_P256_SIZE];
-    EVP_PKEY *peer = import_point(key), *own = NULL;
+    EVP_PKEY *peer = import_point(key), *own = crypto->own;
     vd_status status = peer == NULL ? VD_E_INVALID : VD_E_SYSTEM;
+    struct vd_tpm_point point;
 
-    if (peer != NULL && EVP_PKEY_generate(crypto->generator, &own) == 1 &&
-        export_point(own, ret_point) && agree(own, peer, secret)) {
+    crypto->own = NULL;
+    if (own != NULL && peer != NULL && export_point(own, &point) && agree(own, peer, secret)) {
         const struct vd_tpm_piece pieces[] = {
-            {counter, sizeof(counter)},   {secret, sizeof(secret)},
-            {"SECRET", sizeof("SECRET")}, {ret_point->x, sizeof(ret_point->x)},
-            {key->x, sizeof(key->x)},
+            {counter, sizeof(counter)}, {secret, sizeof(secret)}, {"SECRET", sizeof("SECRET")},
+            {point.x, sizeof(point.x)}, {key->x, sizeof(key->x)},
         };
 
         status = vd_tpm_hash(crypto, pieces, VD_COUNT(pieces), ret);

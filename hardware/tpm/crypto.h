@@ -58,11 +58,15 @@ vd_status vd_tpm_cfb(struct vd_tpm_crypto *crypto, bool encrypt, const uint8_t k
                      uint8_t *data, size_t size);
 
 /*
- * A salt that only the holder of `key` learns: a fresh key pair, whose public point goes into
- * `ret_point`, and KDFe over the shared secret. VD_E_INVALID if `key` is no point of the curve.
+ * A salt that only the holder of a key learns: a fresh key pair, whose public point goes to the
+ * TPM, and KDFe over the secret that the two keys share. In three steps, so that each can be done
+ * while the TPM works: `_prepare` makes the pair (may be left out), `_begin` gives its point,
+ * `_finish` the salt. VD_E_INVALID if `key` is no point of the curve.
  */
-vd_status vd_tpm_salt(struct vd_tpm_crypto *crypto, const struct vd_tpm_point *key,
-                      struct vd_tpm_point *ret_point, uint8_t ret[VD_TPM_HASH_SIZE]);
+void vd_tpm_salt_prepare(struct vd_tpm_crypto *crypto);
+vd_status vd_tpm_salt_begin(struct vd_tpm_crypto *crypto, struct vd_tpm_point *ret);
+vd_status vd_tpm_salt_finish(struct vd_tpm_crypto *crypto, const struct vd_tpm_point *key,
+                             uint8_t ret[VD_TPM_HASH_SIZE]);
 
 /* Random bytes. */
 vd_status vd_tpm_random(uint8_t *ret, size_t size);

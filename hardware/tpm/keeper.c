@@ -125,7 +125,8 @@ static vd_status run_in_moved_slots(struct vd_tpm_keeper *keeper, const struct j
     }
     for (size_t i = VD_COUNT(kinds); i-- > 0;)
         (void)!vd_tpm_slots_restore(&keeper->tpm, &moved[i], NULL);
-    if (status != VD_OK && diag != NULL)
+    /* Where nothing could be moved what was said before stands. */
+    if (last.status != VD_OK || status == VD_OK)
         *diag = last;
     return status;
 }
@@ -139,15 +140,12 @@ static vd_status run_when_free(struct vd_tpm_keeper *keeper, const struct job *j
     for (int i = 0; i < BUSY_TRIES && status == VD_E_BUSY; i++) {
         poll(NULL, 0, BUSY_MS);
         drop(keeper);
-        if (diag != NULL)
-            *diag = (struct vd_diag){};
+        *diag = (struct vd_diag){};
         status = job->run(keeper, job->arguments, diag);
     }
     if (status != VD_E_BUSY)
         return status;
     drop(keeper);
-    if (diag != NULL)
-        *diag = (struct vd_diag){};
     status = run_in_moved_slots(keeper, job, diag);
     if (status == VD_E_BUSY)
         vd_tpm_slots_hint(&keeper->tpm, diag);

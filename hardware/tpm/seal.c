@@ -141,6 +141,7 @@ vd_status vd_tpm_srk(const struct vd_tpm_link *link, struct vd_tpm_storage_key *
     const uint8_t *area;
     size_t size;
 
+    vd_tpm_prepare_session(link);
     VD_TRY(read_public(link->tpm, &response, diag));
     if (response.code == RC_HANDLE_1) {
         VD_TRY(make_srk(link, diag));

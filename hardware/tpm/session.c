@@ -406,30 +406,70 @@ static vd_status start(struct vd_tpm *tpm, const struct vd_tpm_storage_key *key,
     return VD_OK;
 }
 
+static void prepare_salt(void *ctx)
+{
+    vd_tpm_salt_prepare(ctx);
+}
+
+/* The salt, computed while the TPM computes it, too. */
+struct salting {
+    struct vd_tpm_crypto *crypto;
+    const struct vd_tpm_point *key;
+    uint8_t salt[VD_TPM_HASH_SIZE];
+    vd_status status;
+};
+
+static void finish_salt(void *ctx)
+{
+    struct salting *salting = ctx;
+
+    salting->status = vd_tpm_salt_finish(salting->crypto, salting->key, salting->salt);
+}
+
+/* Starts the session, and on this side its salt with it. */
+static vd_status start_salted(const struct vd_tpm_link *link, const struct vd_tpm_storage_key *key,
+                              struct vd_tpm_session *session, struct vd_diag *diag)
+{
+    struct salting salting = {.crypto = link->crypto, .key = &key->point, .status = VD_E_SYSTEM};
+    struct vd_tpm_point point;
+    vd_status status = vd_tpm_salt_begin(link->crypto, &point);
+
+    if (status != VD_OK)
+        return vd_diag_fail(diag, status, "OpenSSL makes no key on P-256");
+    link->tpm->meanwhile = finish_salt;
+    link->tpm->meanwhile_ctx = &salting;
+    status = start(link->tpm, key, &point, session, diag);
+    link->tpm->meanwhile = NULL;
+    if (status == VD_OK && salting.status != VD_OK)
+        status = vd_diag_fail(diag, salting.status,
+                              "the storage key's public part is no point of P-256");
+    if (status == VD_OK)
+        status = set_key(link->crypto, salting.salt, session);
+    vd_wipe(&salting, sizeof(salting));
+    return status;
+}
+
 vd_status vd_tpm_session_start(const struct vd_tpm_link *link, enum vd_tpm_session_kind kind,
                                const struct vd_tpm_storage_key *key, struct vd_tpm_session *ret,
                                struct vd_diag *diag)
 {
     struct vd_tpm_session session = {.kind = kind, .salted = key != NULL};
-    uint8_t salt[VD_TPM_HASH_SIZE];
-    struct vd_tpm_point point;
-    vd_status status = VD_OK;
+    vd_status status = vd_tpm_random(session.nonce_caller, sizeof(session.nonce_caller));
 
-    if (key != NULL)
-        status = vd_tpm_salt(link->crypto, &key->point, &point, salt);
-    if (status != VD_OK)
-        return vd_diag_fail(diag, status, "the storage key's public part is no point of P-256");
-    status = vd_tpm_random(session.nonce_caller, sizeof(session.nonce_caller));
     if (status == VD_OK)
-        status = start(link->tpm, key, &point, &session, diag);
-    if (status == VD_OK && key != NULL)
-        status = set_key(link->crypto, salt, &session);
-    vd_wipe(salt, sizeof(salt));
+        status = key != NULL ? start_salted(link, key, &session, diag)
+                             : start(link->tpm, NULL, NULL, &session, diag);
     if (status == VD_OK)
         *ret = session;
     else
         vd_tpm_session_end(link, &session);
     return status;
+}
+
+void vd_tpm_prepare_session(const struct vd_tpm_link *link)
+{
+    link->tpm->meanwhile = prepare_salt;
+    link->tpm->meanwhile_ctx = link->crypto;
 }
 
 void vd_tpm_session_end(const struct vd_tpm_link *link, struct vd_tpm_session *session)

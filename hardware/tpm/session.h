@@ -83,6 +83,9 @@ vd_status vd_tpm_session_start(const struct vd_tpm_link *link, enum vd_tpm_sessi
                                const struct vd_tpm_storage_key *key, struct vd_tpm_session *ret,
                                struct vd_diag *diag);
 
+/* A salted session will be started after the next command: its key pair is made meanwhile. */
+void vd_tpm_prepare_session(const struct vd_tpm_link *link);
+
 /* Flushes the session and wipes its key; one that was never started is fine. */
 void vd_tpm_session_end(const struct vd_tpm_link *link, struct vd_tpm_session *session);
 

@@ -167,6 +167,10 @@ static vd_status transmit(struct vd_tpm *tpm, const void *command, size_t size,
 
     if (send_command(tpm, command, size) != VD_OK)
         return vd_diagf_errno(diag, VD_E_IO, errno, "cannot write to the TPM");
+    if (tpm->meanwhile != NULL) {
+        tpm->meanwhile(tpm->meanwhile_ctx);
+        tpm->meanwhile = NULL;
+    }
     /* A socket may hand the response over in pieces; its header tells the size. */
     while (have < wanted) {
         struct vd_reader r;

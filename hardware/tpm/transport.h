@@ -22,6 +22,9 @@
 struct vd_tpm {
     int fd;
     bool shared; /* the kernel's resource manager keeps its users apart */
+    /* Work for this side while the TPM is at the next command; called once. */
+    void (*meanwhile)(void *ctx);
+    void *meanwhile_ctx;
 };
 
 struct vd_tpm_message {

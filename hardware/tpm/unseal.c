@@ -9,6 +9,7 @@ static vd_status load(struct vd_tpm_unsealer *u, struct vd_diag *diag)
 {
     if (u->object.handle != 0)
         return VD_OK;
+    vd_tpm_prepare_session(&u->link);
     return vd_tpm_load(&u->link, &u->lock->parent, &u->lock->object, &u->object, diag);
 }
 

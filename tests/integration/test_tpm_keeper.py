@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """A long-lived user of a TPM: what it survives, and what it says where it cannot."""
 import os
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["VD_SOURCE_ROOT"], "tests", "support"))
@@ -53,7 +54,6 @@ class Watched(Place):
 
 def talk(tpm, *commands):
     """Commands by hand on a connection of their own; the responses."""
-    import socket
     responses = []
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(tpm.path)
@@ -263,6 +263,40 @@ def case_a_gap_of_contexts_is_reported_and_a_kept_session_goes_on():
         assert "1 loaded and 0 saved sessions" in answer, answer
         p.bus.meddle = None
         assert probe.ask("unseal") == TEXT
+
+
+def open_the_gap(tpm):
+    """An old saved session, and others until the TPM makes no more."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(tpm.path)
+
+        def say(code, body):
+            sock.sendall(command(code, body))
+            return Bus._message(sock)
+        for _ in range(2):
+            sock.sendall(start_session())
+            assert Bus._message(sock)[6:10] == bytes(4)
+        say(CONTEXT_SAVE, (0x02000000).to_bytes(4, "big"))
+        while (saved := say(CONTEXT_SAVE, (0x02000001).to_bytes(4, "big")))[6:10] == bytes(4):
+            say(CONTEXT_LOAD, saved[10:])
+        assert int.from_bytes(saved[6:10], "big") == CONTEXT_GAP, saved
+        for code in (0, CONTEXT_GAP):
+            sock.sendall(start_session())
+            assert int.from_bytes(Bus._message(sock)[6:10], "big") == code
+
+
+def case_a_real_gap_leaves_no_room_until_the_old_session_goes():
+    with Watched() as p, p.probe() as probe:
+        open_the_gap(p.tpm)
+        for _ in range(2):
+            answer = probe.refused("unseal", status="E_BUSY")
+            assert "oldest saved session" in answer, answer
+            assert "2 loaded and 1 saved sessions" in answer, answer
+        probe.ask("rest")
+        p.tool("tpm2_flushcontext", "-s")
+        assert probe.ask("unseal") == TEXT
+        probe.ask("rest")
+        assert p.tool("tpm2_getcap", "handles-loaded-session").stdout.count("0x2") == 2
 
 
 def case_a_wrong_password_counts_once():
