@@ -286,6 +286,9 @@ struct vd_hsm_wrapped {
 /* "aes-gcm", "aes-key-wrap", "rsa-oaep"; "?" outside the list. */
 const char *vd_hsm_method_name(enum vd_hsm_method method);
 
+/* Its CK_MECHANISM_TYPE. */
+uint64_t vd_hsm_method_mechanism(enum vd_hsm_method method);
+
 /*
  * Wraps with what the key and the token have: AES-GCM, else AES key wrap, else RSA-OAEP with the
  * best hash. It is unwrapped again at once and compared, so that a token which can wrap only is

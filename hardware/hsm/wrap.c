@@ -25,6 +25,13 @@ const char *vd_hsm_method_name(enum vd_hsm_method method)
     return (size_t)method < VD_COUNT(names) && names[method] != NULL ? names[method] : "?";
 }
 
+uint64_t vd_hsm_method_mechanism(enum vd_hsm_method method)
+{
+    return method == VD_HSM_BY_GCM        ? CKM_AES_GCM
+           : method == VD_HSM_BY_KEY_WRAP ? CKM_AES_KEY_WRAP
+                                          : CKM_RSA_PKCS_OAEP;
+}
+
 /* ---- The header ---- */
 
 static void write_text(struct vd_writer *w, const void *data, size_t size)

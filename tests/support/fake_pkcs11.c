@@ -379,7 +379,8 @@ static CK_RV begin(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT
         return CKR_KEY_HANDLE_INVALID;
     if (mechanism->mechanism == CKM_AES_GCM) {
         memcpy(state.work.iv, gcm->pIv, gcm->ulIvLen);
-        memcpy(state.work.aad, gcm->pAAD, state.work.aad_size = gcm->ulAADLen);
+        if (gcm->ulAADLen > 0)
+            memcpy(state.work.aad, gcm->pAAD, state.work.aad_size = gcm->ulAADLen);
     }
     return CKR_OK;
 }
