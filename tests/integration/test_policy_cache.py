@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = os.environ.get("VD_SOURCE_ROOT", ".")
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
@@ -53,6 +54,7 @@ class Sources:
         size = len(middle) // FILES + 1
         self.parts = [middle[i:i + size] for i in range(0, len(middle), size)]
         self.number = 0
+        self.shift = [0] * (FILES + 2)  # by file: words of its first line that the one before ends with
 
     def rule_lines(self):
         return [(p, i) for p, part in enumerate(self.parts) for i, line in enumerate(part)
@@ -104,16 +106,38 @@ class Sources:
             part = self.parts.pop(self.rng.randrange(len(self.parts)))
             self.rng.choice(self.parts).extend(part)
 
+    def twist(self):
+        """Statements that end in another file, marks, lines without a statement, capitals, blocks."""
+        part = self.rng.choice(self.parts)
+        name, other = self.rng.choice(self.policy.types), self.rng.choice(self.policy.types)
+        self.shift = [self.rng.choice([0, 0, 1, 2, 3]) for _ in range(FILES + 2)]
+        part.insert(self.rng.randint(0, len(part)), self.rng.choice([
+            f'#line {self.rng.randint(1, 99)} "made/up.te"', "", "# nothing", "\t",
+            f"ALLOW {name} {other}:file {{ read }};",
+            f"optional {{ require {{ type {name}, {other}; class file {{ read }}; }} "
+            f"allow {name} {other}:file read; }}",
+            f"optional {{ require {{ type {name}, none_t; }} allow {name} {other}:file read; }} "
+            f"else {{ allow {other} {name}:file read; }}"]))
+
     def change(self):
         self.rng.choice([self.add_rule] * 4 + [self.remove_rule] * 4 + [
             self.add_type, self.add_member, self.switch_boolean, self.add_boolean, self.deny,
             self.reorder, self.move_lines])()
+        if self.rng.random() < 0.4:
+            self.twist()
 
     def write(self):
         files = []
-        for number, part in enumerate([self.head, *self.parts, self.tail]):
+        texts = ["\n".join(part) + "\n" for part in [self.head, *self.parts, self.tail]]
+        for number in range(1, len(texts)):
+            line, rest = texts[number].split("\n", 1)
+            words = line.split(" ")
+            if line.startswith("allow ") and len(words) > self.shift[number]:
+                moved, kept = words[:self.shift[number]], words[self.shift[number]:]
+                texts[number - 1] += " ".join(moved)
+                texts[number] = " ".join(kept) + "\n" + rest
+        for number, text in enumerate(texts):
             files.append(os.path.join(self.directory, f"{number}.te"))
-            text = "\n".join(part) + "\n"
             if os.path.exists(files[-1]) and read(files[-1]).decode() == text:
                 continue
             with open(files[-1], "w", encoding="ascii") as file:
@@ -155,6 +179,24 @@ def case_same_bytes_after_random_changes():
                     spoil(sources.rng, out)
                 for _ in range(sources.rng.randint(1, 3)):
                     sources.change()
+
+
+def case_files_that_rest():
+    """Files that were not changed just now are mapped, not copied: the same bytes."""
+    with tempfile.TemporaryDirectory() as directory:
+        sources = Sources(directory, 47)
+        out, plain = os.path.join(directory, "with.vpol"), os.path.join(directory, "plain.vpol")
+        files = sources.write()
+        latest = max(os.stat(file).st_ctime for file in files)
+        while time.time() < latest + 3:  # their time stamps cannot be set: they have to age
+            time.sleep(0.1)
+        for change in (None, sources.add_rule, sources.add_type, sources.twist):
+            if change is not None:
+                change()
+            files = sources.write()
+            compile_to(out, "yes", files)
+            compile_to(plain, "no", files)
+            assert read(out) == read(plain), change
 
 
 def case_killed_anywhere():
@@ -273,7 +315,9 @@ def case_keys_that_nobody_can_foretell():
             caches.append(read(out + ".cache"))
             assert stat.S_IMODE(os.stat(out + ".cache").st_mode) == 0o600
         assert caches[0] == caches[2], "a cache that is used keeps its secret"
-        rows = [struct.iter_unpack("<IIQQ", cache[64:]) for cache in caches[:2]]
+        counts = [struct.unpack_from("<I", cache, 12)[0] for cache in caches[:2]]
+        rows = [struct.iter_unpack("<IIQQ", cache[96:96 + 24 * count])
+                for cache, count in zip(caches, counts)]
         same = [(a, b) for a, b in zip(*rows) if a[0] != b[0] or a[2] == b[2] or a[3] == b[3]]
         assert len(caches[0]) > 1000 and not same, same[:3]
 

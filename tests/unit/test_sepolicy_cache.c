@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tests/harness.h"
 
+#include "core/base/crc64.h"
+#include "core/policydb/policydb.h"
 #include "tools/sepolicy/sepolicy.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define COMPILER 77u
+#define COMPILER    77u
+#define CHECKSUM_AT 16u /* in the cache */
 
 static const char base[] =
     "class process class file sid kernel class process { fork }\n"
@@ -143,6 +146,77 @@ VD_TEST(cache_with_any_bit_changed_is_not_used)
         VD_EXPECT_EQ(got.reused, 0);
         done(&got);
         first.cache[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    done(&first);
+}
+
+/* Rules and require statements of a text that says the same are not read again. */
+VD_TEST(cache_spares_reading_what_has_not_changed)
+{
+    static const struct {
+        const char *before, *after;
+        uint32_t replayed; /* of the six rules of `base` and those of the other text */
+    } cases[] = {
+        {"", "", 6},
+        {"allow b_t c_t:file write;", "allow b_t c_t:file read;", 6},
+        {"allow b_t c_t:file write;", "allow b_t c_t:file write;", 7},
+        {"optional { require { type a_t; } allow a_t b_t:file read; }",
+         "optional { require { type a_t; } allow a_t b_t:file read; }", 8},
+        {"neverallow a_t b_t:file write; bool c true;",
+         "neverallow a_t b_t:file write; bool c true;", 7},
+    };
+
+    for (size_t i = 0; i < VD_COUNT(cases); i++) {
+        struct vd_sepolicy_result first = compile(cases[i].before, NULL, COMPILER);
+        struct vd_sepolicy_result whole = compile(cases[i].after, NULL, COMPILER);
+        struct vd_sepolicy_result part = compile(cases[i].after, &first, COMPILER);
+
+        VD_EXPECT_EQ(whole.replayed, 0);
+        VD_EXPECT_EQ(part.replayed, cases[i].replayed);
+        VD_EXPECT(same(&whole, &part));
+        done(&first);
+        done(&whole);
+        done(&part);
+    }
+}
+
+/*
+ * A cache that its owner spoiled, checksum and all: whatever its rows say, nothing outside of
+ * it is read and what is compiled is a policy.
+ */
+VD_TEST(cache_with_wrong_rows_does_no_harm)
+{
+    static const uint8_t changes[] = {0x01, 0x40, 0x80, 0xff};
+    static const char more[] =
+        "#line 7 \"m\"\noptional { require { type a_t; class file { read }; }"
+        " allow a_t b_t:file read; }";
+    struct vd_sepolicy_result first = compile(more, NULL, COMPILER);
+    struct vd_sepolicy_source sources[] = {{.name = "base", .text = base, .size = strlen(base)},
+                                           {.name = "more", .text = more, .size = strlen(more)}};
+    struct vd_sepolicy_options options = {.keep_cache = true,
+                                          .rulebook = true,
+                                          .former = {.compiler = COMPILER,
+                                                     .cache = first.cache,
+                                                     .cache_size = first.cache_size,
+                                                     .policy = first.blob,
+                                                     .policy_size = first.size}};
+
+    for (size_t i = 64; i < first.cache_size * VD_COUNT(changes); i++) {
+        uint8_t *byte = &first.cache[i / VD_COUNT(changes)];
+        struct vd_sepolicy_result got = {};
+        uint64_t checksum = 0;
+        struct vd_policydb db;
+
+        *byte ^= changes[i % VD_COUNT(changes)];
+        memcpy(first.cache + CHECKSUM_AT, &checksum, sizeof(checksum));
+        checksum = vd_crc64(0, first.cache, first.cache_size);
+        memcpy(first.cache + CHECKSUM_AT, &checksum, sizeof(checksum));
+        if (vd_sepolicy_compile(sources, VD_COUNT(sources), &options, &got) == VD_OK)
+            VD_EXPECT_EQ(
+                vd_policydb_open(&db, got.blob, vd_policydb_extent(got.blob, got.size), NULL),
+                VD_OK);
+        done(&got);
+        *byte ^= changes[i % VD_COUNT(changes)];
     }
     done(&first);
 }

@@ -31,13 +31,25 @@ bool vd_sp_source_add(struct vd_sp_messages *messages, const struct vd_sepolicy_
 
 static struct vd_sp_source *find_source(struct vd_sp_messages *messages, uint32_t place)
 {
-    for (uint32_t i = messages->sources.count; i > 0; i--) {
-        struct vd_sp_source *source = &messages->sources.data[i - 1];
+    uint32_t low = messages->source, high = messages->sources.count;
 
-        if (place != 0 && place >= source->first)
-            return source;
+    if (high == 0 || place < messages->sources.data[0].first)
+        return NULL;
+    /* The one asked for last, mostly. */
+    if (messages->sources.data[low].first > place)
+        low = 0;
+    else if (low + 1 < high && messages->sources.data[low + 1].first > place)
+        high = low + 1;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (messages->sources.data[middle].first <= place)
+            low = middle;
+        else
+            high = middle;
     }
-    return NULL;
+    messages->source = low;
+    return &messages->sources.data[low];
 }
 
 bool vd_sp_is_written(struct vd_sp_messages *messages, uint32_t place)
@@ -47,10 +59,33 @@ bool vd_sp_is_written(struct vd_sp_messages *messages, uint32_t place)
     return source != NULL && !source->builtin && !source->marked;
 }
 
+/* The last line known beforehand that does not begin behind the place; NULL: none. */
+static const struct vd_sp_mark *find_mark(struct vd_sp_messages *messages, uint32_t place)
+{
+    const struct vd_sp_mark *marks = messages->marks.data;
+    uint32_t count = messages->marks.count, at = messages->mark;
+    uint32_t step;
+
+    if (count == 0 || marks[0].place > place)
+        return NULL;
+    if (marks[at].place > place)
+        at = 0;
+    /* Places are mostly asked for in their order: the one is near the other. */
+    for (step = 1; at + step < count && marks[at + step].place <= place; step *= 2)
+        at += step;
+    for (; step > 0; step /= 2) {
+        if (at + step < count && marks[at + step].place <= place)
+            at += step;
+    }
+    messages->mark = at;
+    return &marks[at];
+}
+
 bool vd_sp_find_line(struct vd_sp_messages *messages, uint32_t place, struct vd_sp_line *ret)
 {
     const struct vd_sp_source *source = find_source(messages, place);
     struct vd_sp_cursor *cursor = &messages->cursor;
+    const struct vd_sp_mark *mark;
     uint32_t offset;
 
     if (messages->binary || source == NULL || place > source->first + source->text.size)
@@ -60,9 +95,13 @@ bool vd_sp_find_line(struct vd_sp_messages *messages, uint32_t place, struct vd_
     if (cursor->first != source->first || cursor->offset > offset) {
         cursor->first = source->first;
         cursor->offset = cursor->line = cursor->file_size = 0;
+        cursor->mark_file = NULL;
     }
-    vd_sp_cursor_move(cursor, &messages->window, messages->arena, offset);
+    mark = find_mark(messages, place);
+    if (mark == NULL || !vd_sp_cursor_jump(cursor, mark) || mark->word != place)
+        vd_sp_cursor_move(cursor, &messages->window, messages->arena, offset);
     ret->file = cursor->file_size == 0 ? source->text.name : cursor->file;
+    ret->marked = cursor->file_size != 0;
     ret->line = cursor->line + 1;
     ret->column = offset - cursor->offset + 1;
     return true;

@@ -22,7 +22,9 @@ struct vd_sp_messages {
     struct vd_sp_window ahead;  /* for the lexer, */
     struct vd_sp_window again;  /* and for statements read a second time */
     bool binary; /* the source is SELinux's binary policy: a place is an offset; no warnings */
-    struct vd_sp_cursor cursor; /* at the line found last */
+    struct vd_sp_cursor cursor;         /* at the line found last */
+    VD_SP_VEC(struct vd_sp_mark) marks; /* lines known beforehand, in the order of the sources */
+    uint32_t mark, source;              /* the ones looked at last */
 };
 
 /* True if a place is in a text that was written as it stands: not built in, without marks. */
@@ -54,6 +56,7 @@ struct vd_sp_line {
     const char *file; /* terminated; borrowed until the next call */
     uint32_t line;    /* 1-based */
     uint32_t column;  /* of the place, 1-based, in bytes */
+    bool marked;      /* a #line mark names the file, not the source itself */
 };
 
 /*

@@ -114,6 +114,20 @@ struct vd_sp_rule {
     bool otherwise; /* in the condition's else branch */
 };
 
+/* Of a rule for the next compilation: where it ends and which line it stands on. */
+struct vd_sp_rule_note {
+    uint32_t end;  /* place of what follows; 0: in another source */
+    uint32_t line; /* 0: not known */
+    uint32_t file; /* name of the #line mark that counts; 0: none */
+    uint16_t column;
+};
+
+/* Of a require statement for the next compilation. */
+struct vd_sp_require_note {
+    uint32_t start, end;   /* places, as above */
+    uint32_t first, count; /* rows of requires */
+};
+
 /* Numbers of commands or messages, both ends among them. */
 struct vd_sp_xperm_range {
     uint16_t low, high;
@@ -301,6 +315,8 @@ struct vd_sp {
     VD_SP_VEC(struct vd_sp_user) users;
     struct vd_sp_sets sets; /* of the rules */
     VD_SP_VEC(struct vd_sp_rule) rules;
+    VD_SP_VEC(struct vd_sp_rule_note) rule_notes; /* by rule, if a cache is kept */
+    VD_SP_VEC(struct vd_sp_require_note) require_notes;
     VD_SP_VEC(struct vd_sp_xperm_rule) xperm_rules;
     VD_SP_VEC(struct vd_sp_xperm_range) xperm_ranges;
     VD_SP_VEC(struct vd_sp_transition) transitions;
@@ -320,6 +336,7 @@ struct vd_sp {
     VD_SP_VEC(struct vd_sp_item) dominance; /* sensitivities, lowest first */
     VD_SP_VEC(uint32_t) bool_values;        /* by row of the symbol */
 
+    uint32_t replayed;  /* statements taken from the cache */
     uint32_t mls_place; /* where a level is used first; 0: nowhere */
     bool mls;           /* decided after parsing */
     bool has_class, has_sens, has_mlsconstrain;

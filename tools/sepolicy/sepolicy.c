@@ -6,7 +6,7 @@
 #include "tools/sepolicy/builtin.h"
 #include "tools/sepolicy/gen/book.h"
 #include "tools/sepolicy/gen/codegen.h"
-#include "tools/sepolicy/parse/parser.h"
+#include "tools/sepolicy/parse/replay.h"
 #include "tools/sepolicy/selinux/read.h"
 
 static void parse_builtin(struct vd_sp *sp, const struct vd_sepolicy_source *source)
@@ -55,15 +55,16 @@ static void begin(struct vd_sp *sp)
 }
 
 /* What the next compilation may take from this one. */
-static void keep_cache(const struct vd_sp *sp, const struct vd_sp_image *image,
+static void keep_cache(struct vd_sp *sp, const struct vd_sp_image *image,
                        struct vd_sepolicy_result *ret)
 {
     const struct vd_sepolicy_former *former = &sp->options->former;
-    struct vd_sp_cache cache = {.entries = image->row_keys.data,
-                                .count = image->row_keys.count,
-                                .secret = vd_sp_cache_secret(sp->cache, former)};
+    struct vd_sp_cache cache = {.secret = vd_sp_cache_secret(sp->cache, former)};
 
-    ret->cache = vd_sp_cache_make(former->compiler, &cache, ret->blob, &ret->cache_size);
+    ret->cache = vd_sp_replay_keep(sp, &cache, image->row_keys.data, image->row_keys.count,
+                                   &ret->cache_size);
+    if (ret->cache != NULL)
+        vd_sp_cache_end(ret->cache, ret->cache_size, &cache, former->compiler, ret->blob);
 }
 
 /* From the model to the bytes. */
@@ -72,10 +73,7 @@ static vd_status finish(struct vd_sp *sp, struct vd_sepolicy_result *ret)
     struct vd_sp_checked checked;
     struct vd_sp_image image;
     struct vd_sp_se selinux = {};
-    struct vd_sp_cache cache;
 
-    if (sp->options->keep_cache && vd_sp_cache_open(&cache, &sp->options->former))
-        sp->cache = &cache;
     vd_sp_check(sp, &checked);
     vd_sp_generate(&checked, &image);
     if (sp->options->form == VD_SEPOLICY_SELINUX && sp->messages.errors == 0)
@@ -91,6 +89,7 @@ static vd_status finish(struct vd_sp *sp, struct vd_sepolicy_result *ret)
     ret->rules = sp->rules.count;
     ret->booleans = checked.bools.count - 1;
     ret->reused = image.reused;
+    ret->replayed = sp->replayed;
     if (sp->options->form == VD_SEPOLICY_SELINUX)
         VD_TRY(vd_sp_se_write(&selinux, &ret->blob, &ret->size));
     else
@@ -105,11 +104,16 @@ static vd_status finish(struct vd_sp *sp, struct vd_sepolicy_result *ret)
 static vd_status compile(struct vd_sp *sp, const struct vd_sepolicy_source *sources, size_t count,
                          struct vd_sepolicy_result *ret)
 {
+    struct vd_sp_cache cache;
+
     begin(sp);
+    if (sp->options->keep_cache && vd_sp_cache_open(&cache, &sp->options->former))
+        sp->cache = &cache;
     for (size_t i = 0; i < count; i++) {
         if (!vd_sp_source_add(&sp->messages, &sources[i], false))
             return VD_E_LIMIT;
     }
+    vd_sp_replay_init(sp);
     vd_sp_parse(sp, 0, (uint32_t)count - 1);
     if (!sp->has_class)
         parse_builtin(sp, &vd_sp_builtin_classes);

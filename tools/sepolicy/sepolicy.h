@@ -106,6 +106,8 @@ struct vd_sepolicy_result {
     uint8_t *cache; /* malloc'ed as well; NULL: not asked for */
     size_t cache_size;
     uint32_t reused; /* rows of type enforcement taken from the former policy */
+    uint32_t
+        replayed; /* rules and require statements that were not read again but taken from the cache */
     uint32_t types, attributes, classes, roles, users, rules, booleans; /* for a report */
 };
 

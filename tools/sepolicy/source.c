@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tools/sepolicy/source.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define STEP            16u /* bytes looked at together */
 #define MAX_MARK_NUMBER 100000000u
 
 const char *vd_sp_window_at(struct vd_sp_window *window, struct vd_sp_arena *arena,
@@ -57,6 +62,7 @@ static void follow_mark(struct vd_sp_cursor *cursor, const char *p, const char *
     size = close == NULL ? 0 : (size_t)(close - p);
     if (size == 0)
         return;
+    cursor->mark_file = NULL;
     cursor->file_size = size < VD_SP_MAX_FILE ? (uint32_t)size : VD_SP_MAX_FILE - 1;
     memcpy(cursor->file, p, cursor->file_size);
     cursor->file[cursor->file_size] = '\0';
@@ -78,6 +84,68 @@ static uint32_t line_end(struct vd_sp_window *window, struct vd_sp_arena *arena,
     return (uint32_t)text->size + 1;
 }
 
+bool vd_sp_cursor_jump(struct vd_sp_cursor *cursor, const struct vd_sp_mark *mark)
+{
+    size_t size;
+
+    if (mark->place < cursor->first || mark->place - cursor->first <= cursor->offset)
+        return false;
+    cursor->offset = mark->place - cursor->first;
+    cursor->line = mark->line;
+    if (mark->file == NULL) {
+        cursor->file_size = 0;
+    } else if (mark->file != cursor->mark_file) {
+        size = strlen(mark->file);
+        cursor->file_size = size < VD_SP_MAX_FILE ? (uint32_t)size : VD_SP_MAX_FILE - 1;
+        memcpy(cursor->file, mark->file, cursor->file_size);
+        cursor->file[cursor->file_size] = '\0';
+    }
+    cursor->mark_file = mark->file;
+    return true;
+}
+
+/* One bit for each of the STEP bytes at p that is `wanted`. */
+static uint32_t find_bytes(const char *p, char wanted)
+{
+#ifdef __SSE2__
+    __m128i bytes = _mm_loadu_si128((const __m128i_u *)(const void *)p);
+
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted)));
+#else
+    uint32_t ret = 0;
+
+    for (uint32_t i = 0; i < STEP; i++)
+        ret |= (uint32_t)(p[i] == wanted) << i;
+    return ret;
+#endif
+}
+
+/*
+ * Passes over the lines that end in the `size` bytes at p, the line's start, as long as no
+ * line after the first begins with '#': those may be marks. Lines are short and many.
+ */
+static void pass_lines(struct vd_sp_cursor *cursor, const char *p, uint32_t size)
+{
+    uint32_t done = 0, lines = 0, at_start = 0; /* bit 0: the byte before ended a line */
+
+    for (uint32_t at = 0; at + STEP <= size; at += STEP) {
+        uint32_t ends = find_bytes(p + at, '\n');
+        uint32_t marks = find_bytes(p + at, '#') & (ends << 1 | at_start);
+
+        if (marks != 0)
+            ends &= (marks & -marks) - 1;
+        if (ends != 0) {
+            lines += (uint32_t)__builtin_popcount(ends);
+            done = at + 32 - (uint32_t)__builtin_clz(ends);
+        }
+        if (marks != 0)
+            break;
+        at_start = ends >> (STEP - 1) & 1;
+    }
+    cursor->line += lines;
+    cursor->offset += done;
+}
+
 void vd_sp_cursor_move(struct vd_sp_cursor *cursor, struct vd_sp_window *window,
                        struct vd_sp_arena *arena, uint32_t offset)
 {
@@ -86,8 +154,17 @@ void vd_sp_cursor_move(struct vd_sp_cursor *cursor, struct vd_sp_window *window,
     for (;;) {
         uint32_t next, size;
         const char *p = vd_sp_window_at(window, arena, text, cursor->offset, &size);
-        const char *eol = memchr(p, '\n', size);
+        const char *eol;
 
+        if (size > 0 && *p != '#' && offset - cursor->offset >= 2 * STEP) {
+            uint32_t before = cursor->offset;
+            uint32_t left = offset - before;
+
+            pass_lines(cursor, p, left < size ? left : size);
+            if (cursor->offset != before)
+                continue;
+        }
+        eol = memchr(p, '\n', size);
         next = eol != NULL ? cursor->offset + (uint32_t)(eol - p) + 1
                            : line_end(window, arena, text, cursor->offset);
         if (offset < next || next > text->size)

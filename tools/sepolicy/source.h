@@ -19,8 +19,10 @@ struct vd_sp_source {
     struct vd_sepolicy_source text;
     uint32_t first; /* place of its first byte */
     uint32_t errors, warnings;
-    bool builtin; /* part of the compiler, not given by the caller */
-    bool marked;  /* has #line marks: made by macros, which repeat themselves by nature */
+    uint64_t key[2]; /* of its bytes (vd_sp_cache_key), where they are in memory */
+    uint32_t known;  /* row of the cache's sources + 1; 0: none says the same */
+    bool builtin;    /* part of the compiler, not given by the caller */
+    bool marked;     /* has #line marks: made by macros, which repeat themselves by nature */
 };
 
 /* A piece of a source in memory; empty at the start. */
@@ -39,6 +41,14 @@ const char *vd_sp_window_at(struct vd_sp_window *window, struct vd_sp_arena *are
                             const struct vd_sepolicy_source *text, uint32_t offset,
                             uint32_t *ret_size);
 
+/* A line whose number is known beforehand, and a place on it. */
+struct vd_sp_mark {
+    uint32_t place; /* of its first byte */
+    uint32_t word;
+    uint32_t line;    /* as in the cursor */
+    const char *file; /* named by the last #line mark before it; borrowed; NULL: none */
+};
+
 /* Where a walk through one source stands; zero it and set `source` to begin. */
 struct vd_sp_cursor {
     const struct vd_sp_source *source;
@@ -46,8 +56,12 @@ struct vd_sp_cursor {
     uint32_t offset; /* of the line's first byte */
     uint32_t line;   /* its number - 1, #line marks followed */
     uint32_t file_size;
+    const char *mark_file;     /* of the mark jumped to, if no #line mark was met since */
     char file[VD_SP_MAX_FILE]; /* named by the last mark; file_size 0: the source's own name */
 };
+
+/* Moves to a line that is known. False: it is not ahead in the cursor's source, nothing is done. */
+bool vd_sp_cursor_jump(struct vd_sp_cursor *cursor, const struct vd_sp_mark *mark);
 
 /*
  * Moves to the line of the byte at `offset`, which must not lie before the line the cursor

@@ -46,7 +46,8 @@ void vd_sp_check(struct vd_sp *sp, struct vd_sp_checked *ret)
 {
     *ret = (struct vd_sp_checked){.sp = sp};
     vd_sp_check_blocks(sp);
-    VD_SP_VEC_RELEASE(&sp->arena, &sp->requires);
+    if (!sp->options->keep_cache)
+        VD_SP_VEC_RELEASE(&sp->arena, &sp->requires);
     vd_sp_check_symbols(ret);
     vd_sp_check_attributes(ret);
     ret->scratch = vd_sp_alloc_array(&sp->arena, 2 * (size_t)ret->type_words, sizeof(uint64_t));

@@ -34,7 +34,19 @@ static uint32_t file_row(struct vd_sp_book *book, const char *file, size_t size)
         book->file_of.data[name] = book->files.count;
         *VD_SP_PUSH(&sp->arena, &book->files) = text;
     }
+    book->last_name = name;
     return book->file_of.data[name];
+}
+
+/* Keeps for the next compilation which line a rule stands on. */
+static void note(struct vd_sp_book *book, struct vd_sp_rule_note *ret,
+                 const struct vd_sp_line *line)
+{
+    if (line->column > UINT16_MAX)
+        return;
+    ret->line = line->line;
+    ret->column = (uint16_t)line->column;
+    ret->file = line->marked ? book->last_name : 0;
 }
 
 /* Works out the row's place and adds it to the rules; rows come in the order of their places. */
@@ -47,8 +59,13 @@ static void add(struct vd_sp_book *book, const struct vd_sp_book_row *row)
     *rule = row->rule;
     if (!vd_sp_find_line(&sp->messages, row->place, &line))
         return;
-    rule->file = file_row(book, line.file, strlen(line.file));
+    if (book->last_file == 0 ||
+        strcmp(book->strings.data + book->files.data[book->last_file], line.file) != 0)
+        book->last_file = file_row(book, line.file, strlen(line.file));
+    rule->file = book->last_file;
     rule->line = line.line;
+    if (row->av != 0 && sp->options->keep_cache)
+        note(book, &sp->rule_notes.data[row->av - 1], &line);
 }
 
 /* The access vectors, which are in the order of their places, and the rest as one list. */
@@ -111,7 +128,8 @@ vd_status vd_sp_book_append(struct vd_sp_image *image, uint8_t **blob, size_t *s
     merge(&book);
     VD_SP_VEC_RELEASE(arena, &book.others);
     VD_SP_VEC_RELEASE(arena, &image->c->avs);
-    VD_SP_VEC_RELEASE(arena, &image->c->sp->rules);
+    if (!image->c->sp->options->keep_cache)
+        VD_SP_VEC_RELEASE(arena, &image->c->sp->rules);
     if (book.rules.count > VD_RULEBOOK_MAX_RULES || book.sets.count > VD_RULEBOOK_MAX_SETS)
         return VD_E_LIMIT;
     parts[VD_BOOK_STRINGS] = PART(book.strings);

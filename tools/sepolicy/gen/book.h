@@ -13,6 +13,13 @@
 struct vd_sp_book_row {
     struct vd_rule rule;
     uint32_t place;
+    uint32_t av; /* row of the model's rules + 1 that it comes from; 0: it is another statement */
+};
+
+/* What a set of the model is in the book. */
+struct vd_sp_book_set {
+    uint32_t set; /* its row + 1; 0: not known yet */
+    uint8_t flags;
 };
 
 struct vd_sp_book {
@@ -25,7 +32,10 @@ struct vd_sp_book {
     VD_SP_VEC(struct vd_rule_set) sets;
     VD_SP_VEC(uint32_t) items;
     VD_SP_VEC(uint32_t) scratch;
-    uint32_t *cond_of; /* row of conds + 1 by the model's row */
+    struct vd_sp_book_set *shared; /* by row of the model's shared sets */
+    uint32_t last_file;            /* row of files: of the rule added last */
+    uint32_t last_name;            /* its name */
+    uint32_t *cond_of;             /* row of conds + 1 by the model's row */
     VD_SP_VEC(struct vd_rule_cond) conds;
     VD_SP_VEC(struct vd_pdb_cond_node) cond_nodes;
     VD_SP_VEC(struct vd_rule_span) spans;

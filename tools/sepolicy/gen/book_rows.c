@@ -63,6 +63,17 @@ static uint32_t type_set(struct vd_sp_book *book, const struct vd_sp_set *set, u
     return intern(book);
 }
 
+/* A set that rules share, which is looked at once. */
+static uint32_t shared_set(struct vd_sp_book *book, uint32_t row, uint8_t *flags)
+{
+    struct vd_sp_book_set *known = &book->shared[row];
+
+    if (known->set == 0)
+        known->set = 1 + type_set(book, &book->image->c->sp->sets.list.data[row], &known->flags);
+    *flags |= known->flags;
+    return known->set - 1;
+}
+
 /* A set of roles; the blob has no role attributes, so their roles stand for them. */
 static uint32_t role_set(struct vd_sp_book *book, const struct vd_sp_set *set)
 {
@@ -136,21 +147,21 @@ void vd_sp_book_av(struct vd_sp_book *book, uint32_t index, struct vd_sp_book_ro
     const struct vd_sp_checked *c = book->image->c;
     const struct vd_sp_av *av = &c->avs.data[index];
     const struct vd_sp_rule *from = &c->sp->rules.data[av->rule];
-    const struct vd_sp_set *sets = c->sp->sets.list.data;
     struct vd_rule *rule = &ret->rule;
 
     if (index > 0 && av->rule == av[-1].rule) {
         rule->flags |= VD_RULE_SAME;
     } else {
         *rule = (struct vd_rule){.kind = kinds[av->kind]};
-        rule->source = type_set(book, &sets[from->source], &rule->flags);
+        rule->source = shared_set(book, from->source, &rule->flags);
         rule->flags = from->otherwise ? VD_RULE_ELSE : 0;
-        rule->target = type_set(book, &sets[from->target], &rule->flags);
+        rule->target = shared_set(book, from->target, &rule->flags);
         rule->cond = condition(book, from->cond);
     }
     rule->class = av->class;
     rule->perms = av->perms;
     ret->place = from->place;
+    ret->av = av->rule + 1;
 }
 
 /* The bit of a class's permission by its name; 0: it has none. */
@@ -403,6 +414,7 @@ void vd_sp_book_fill(struct vd_sp_book *book)
     uint32_t *text_of = vd_sp_alloc_array(&sp->arena, sp->constraints.count + 1, 4);
 
     vd_sp_pool_init(&book->keys, &sp->arena, sizeof(uint32_t));
+    book->shared = vd_sp_alloc_array(&sp->arena, sp->sets.list.count, sizeof(*book->shared));
     book->cond_of = vd_sp_alloc_array(&sp->arena, sp->conds.count + 1, sizeof(uint32_t));
     *VD_SP_PUSH(&sp->arena, &book->strings) = '\0';
     *VD_SP_PUSH(&sp->arena, &book->files) = 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tools/sepolicy/gen/reuse.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/htab.h"
@@ -40,33 +39,26 @@ static struct vd_sp_row_key key_of_rule(const struct vd_sp_image *image, const s
     return mix(key, 2u + (rule->otherwise ? 4u : 0u) + (image->cond_value[first] ? 1u : 0u));
 }
 
-static int by_class(const void *pa, const void *pb)
+/* The part of a set for a class, made if there is none; `part_of` remembers the last by class. */
+static struct vd_sp_set_class *part_at(struct vd_sp_reuse *reuse, uint32_t *part_of, uint32_t set,
+                                       uint32_t class)
 {
-    const struct vd_sp_set_class *a = pa, *b = pb;
+    uint32_t part = part_of[class];
 
-    return (a->class > b->class) - (a->class < b->class);
+    if (part < reuse->part_first[set] || part >= reuse->parts.count ||
+        reuse->parts.data[part].class != class) {
+        part = part_of[class] = reuse->parts.count;
+        VD_SP_PUSH(&reuse->te->image->c->sp->arena, &reuse->parts)->class = class;
+    }
+    return &reuse->parts.data[part];
 }
 
-/* Joins the parts from `first` on that are about one class. */
-static void join(struct vd_sp_reuse *reuse, uint32_t first)
+static void add_rule(struct vd_sp_set_class *part, uint8_t kind, struct vd_sp_row_key key)
 {
-    struct vd_sp_set_class *parts = reuse->parts.data;
-    uint32_t to = first;
-
-    if (reuse->parts.count == first)
-        return;
-    qsort(parts + first, reuse->parts.count - first, sizeof(*parts), by_class);
-    for (uint32_t i = first + 1; i < reuse->parts.count; i++) {
-        if (parts[i].class != parts[to].class) {
-            parts[++to] = parts[i];
-            continue;
-        }
-        parts[to].key.low += parts[i].key.low;
-        parts[to].key.high += parts[i].key.high;
-        parts[to].rules += parts[i].rules;
-        parts[to].fresh |= parts[i].fresh;
-    }
-    reuse->parts.count = to + 1;
+    part->key.low += key.low;
+    part->key.high += key.high;
+    part->rules++;
+    part->fresh |= kind == VD_SP_DENY;
 }
 
 static void sum_sets(struct vd_sp_reuse *reuse)
@@ -75,6 +67,7 @@ static void sum_sets(struct vd_sp_reuse *reuse)
     struct vd_sp_checked *c = te->image->c;
     struct vd_sp_arena *arena = &c->sp->arena;
     struct vd_sp_row_key *targets = vd_sp_alloc_array(arena, c->sets.count, sizeof(*targets));
+    uint32_t *part_of = vd_sp_alloc_array(arena, c->classes.count, sizeof(*part_of));
 
     for (uint32_t s = 0; s < c->sets.count; s++)
         targets[s] = key_of_set(c, s);
@@ -83,15 +76,16 @@ static void sum_sets(struct vd_sp_reuse *reuse)
         for (uint32_t r = te->set_first[s]; r < te->set_first[s + 1]; r++) {
             const struct vd_sp_av *av = &c->avs.data[te->by_set[r]];
 
-            *VD_SP_PUSH(arena, &reuse->parts) =
-                (struct vd_sp_set_class){.class = av->class,
-                                         .rules = 1,
-                                         .fresh = av->kind == VD_SP_DENY,
-                                         .key = key_of_rule(te->image, av, targets[av->target])};
+            add_rule(part_at(reuse, part_of, s, av->class), av->kind,
+                     key_of_rule(te->image, av, targets[av->target]));
         }
-        join(reuse, reuse->part_first[s]);
     }
     reuse->part_first[c->sets.count] = reuse->parts.count;
+}
+
+static uint32_t rows_of(const struct vd_sp_cache *old, enum vd_pdb_section section)
+{
+    return vd_policydb_header(&old->policy)->sections[section].count;
 }
 
 /* The former policy, if rows of it can be rows of this one. */
@@ -99,14 +93,10 @@ static const struct vd_sp_cache *usable(const struct vd_sp_image *image)
 {
     const struct vd_sp_cache *old = image->c->sp->cache;
 
-    if (old == NULL || vd_policydb_header(&old->policy)->blocks != image->c->type_words)
+    if (old == NULL || vd_policydb_header(&old->policy)->blocks != image->c->type_words ||
+        rows_of(old, VD_PDB_TE_BLOCKS) == 0 || rows_of(old, VD_PDB_TE_LEAVES) == 0)
         return NULL;
     return old;
-}
-
-static uint32_t rows_of(const struct vd_sp_cache *old, enum vd_pdb_section section)
-{
-    return vd_policydb_header(&old->policy)->sections[section].count;
 }
 
 void vd_sp_reuse_init(struct vd_sp_reuse *reuse, struct vd_sp_te *te)
@@ -125,6 +115,7 @@ void vd_sp_reuse_init(struct vd_sp_reuse *reuse, struct vd_sp_te *te)
     reuse->block_of =
         vd_sp_alloc_array(arena, rows_of(reuse->old, VD_PDB_TE_BLOCKS) / VD_PDB_BLOCK_TYPES, 4);
     reuse->leaf_of = vd_sp_alloc_array(arena, rows_of(reuse->old, VD_PDB_TE_LEAVES), 4);
+    reuse->block_of[0] = reuse->leaf_of[0] = 1; /* the empty ones are number 0 for ever */
 }
 
 void vd_sp_reuse_done(struct vd_sp_reuse *reuse)
@@ -137,7 +128,10 @@ void vd_sp_reuse_source(struct vd_sp_reuse *reuse, uint32_t source)
     const struct vd_sp_te *te = reuse->te;
     const struct vd_sp_checked *c = te->image->c;
 
-    memset(reuse->sums, 0, c->classes.count * sizeof(*reuse->sums));
+    for (uint32_t class = 1; class < c->classes.count; class ++) {
+        if (reuse->sums[class].rules != 0)
+            reuse->sums[class] = (struct vd_sp_set_class){};
+    }
     for (uint32_t i = te->type_first[source]; i < te->type_first[source + 1]; i++) {
         uint32_t set = te->by_type[i];
 
@@ -169,14 +163,15 @@ static uint32_t leaf_now(struct vd_sp_reuse *reuse, uint32_t number)
 
 static uint32_t block_now(struct vd_sp_reuse *reuse, uint32_t number)
 {
-    uint32_t leaves[VD_PDB_BLOCK_TYPES] = {};
+    uint32_t leaves[VD_PDB_BLOCK_TYPES];
     const uint32_t *from;
 
     if (reuse->block_of[number] == 0) {
         from = vd_pdb_row(&reuse->old->policy, VD_PDB_TE_BLOCKS, number * VD_PDB_BLOCK_TYPES,
                           sizeof(*from));
         for (uint32_t i = 0; i < VD_PDB_BLOCK_TYPES; i++)
-            leaves[i] = from[i] == 0 ? 0 : leaf_now(reuse, from[i]);
+            leaves[i] = reuse->leaf_of[from[i]] != 0 ? reuse->leaf_of[from[i]] - 1
+                                                     : leaf_now(reuse, from[i]);
         reuse->block_of[number] = 1 + vd_sp_pool_add(&reuse->te->image->blocks, leaves, 1);
     }
     return reuse->block_of[number] - 1;
@@ -192,7 +187,8 @@ static uint32_t row_now(struct vd_sp_reuse *reuse, uint32_t number)
         from =
             vd_pdb_row(&reuse->old->policy, VD_PDB_TE_ROWS, number * c->type_words, sizeof(*from));
         for (uint32_t i = 0; i < c->type_words; i++)
-            row[i] = from[i] == 0 ? 0 : block_now(reuse, from[i]);
+            row[i] = reuse->block_of[from[i]] != 0 ? reuse->block_of[from[i]] - 1
+                                                   : block_now(reuse, from[i]);
         reuse->row_of[number] = 1 + vd_sp_pool_add(&reuse->te->image->rows, row, 1);
     }
     return reuse->row_of[number] - 1;
@@ -203,15 +199,17 @@ static const struct vd_sp_cache_entry *find_old(struct vd_sp_reuse *reuse, uint3
                                                 uint32_t class)
 {
     const struct vd_pdb_header *head = vd_policydb_header(&reuse->old->policy);
+    const struct vd_sp_cache_rows *old = &reuse->old->parts[VD_SP_CACHE_ENTRIES];
+    const struct vd_sp_cache_entry *entries = old->rows;
     uint64_t cell = (uint64_t)source * head->classes + class;
 
     if (source >= head->types || class >= head->classes)
         return NULL;
-    while (reuse->at < reuse->old->count && reuse->old->entries[reuse->at].cell < cell)
+    while (reuse->at < old->count && entries[reuse->at].cell < cell)
         reuse->at++;
-    if (reuse->at == reuse->old->count || reuse->old->entries[reuse->at].cell != cell)
+    if (reuse->at == old->count || entries[reuse->at].cell != cell)
         return NULL;
-    return &reuse->old->entries[reuse->at];
+    return &entries[reuse->at];
 }
 
 bool vd_sp_reuse_row(struct vd_sp_reuse *reuse, uint32_t source, uint32_t class, uint32_t *ret_row)

@@ -2,7 +2,7 @@
 /*
  * Blocks: if on booleans, optional and require.
  */
-#include "tools/sepolicy/parse/parser.h"
+#include "tools/sepolicy/parse/replay.h"
 
 static bool enter(struct vd_sp_parser *parser)
 {
@@ -269,6 +269,8 @@ static bool require_names(struct vd_sp_parser *parser)
 /* require { type a, b; class c { p }; … } */
 bool vd_sp_st_require(struct vd_sp_parser *parser)
 {
+    uint32_t first = parser->sp->requires.count;
+
     if (!vd_sp_expect(parser, '{', "'{'"))
         return false;
     parser->braces++;
@@ -280,5 +282,6 @@ bool vd_sp_st_require(struct vd_sp_parser *parser)
             return false;
     }
     parser->braces--;
+    vd_sp_replay_note_require(parser, first);
     return true;
 }

@@ -73,6 +73,11 @@ void vd_sp_lexer_init_at(struct vd_sp_lexer *lexer, struct vd_sp_messages *messa
     look_at(lexer, place);
 }
 
+void vd_sp_lexer_seek(struct vd_sp_lexer *lexer, uint32_t place)
+{
+    look_at(lexer, place);
+}
+
 /* True once `at`, at the piece's end, has the next piece before it; false at the text's end. */
 static bool next_piece(struct vd_sp_lexer *lexer)
 {

@@ -49,6 +49,9 @@ void vd_sp_lexer_init(struct vd_sp_lexer *lexer, struct vd_sp_messages *messages
 void vd_sp_lexer_init_at(struct vd_sp_lexer *lexer, struct vd_sp_messages *messages,
                          struct vd_sp_names *names, uint32_t place);
 
+/* Goes on from a place of the source that is being read. */
+void vd_sp_lexer_seek(struct vd_sp_lexer *lexer, uint32_t place);
+
 /* The next token. */
 void vd_sp_lex(struct vd_sp_lexer *lexer, struct vd_sp_token *ret);
 

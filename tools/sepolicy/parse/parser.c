@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include "tools/sepolicy/parse/parser.h"
+#include "tools/sepolicy/parse/replay.h"
 
 #include <string.h>
 
@@ -382,6 +382,8 @@ bool vd_sp_parse_statement(struct vd_sp_parser *parser)
         return false;
     parser->start = parser->token.place;
     parser->braces = 0;
+    if (parser->replay != NULL && vd_sp_replay_rules(parser))
+        return true;
     if (!at_statement(parser)) {
         good = unknown_statement(parser);
     } else if (parser->cond != 0 && (statements[parser->token.name].where & IN_IF) == 0) {
@@ -402,8 +404,12 @@ bool vd_sp_parse_statement(struct vd_sp_parser *parser)
 
 void vd_sp_parse(struct vd_sp *sp, uint32_t first, uint32_t last)
 {
-    struct vd_sp_parser parser = {.sp = sp};
+    struct vd_sp_replay replay = {.cache = sp->cache};
+    struct vd_sp_parser parser = {.sp = sp, .replay = sp->cache == NULL ? NULL : &replay};
 
+    if (sp->cache != NULL)
+        replay.set_of = vd_sp_alloc_array(&sp->arena, sp->cache->parts[VD_SP_CACHE_SETS].count,
+                                          sizeof(*replay.set_of));
     vd_sp_lexer_init(&parser.lexer, &sp->messages, &sp->names, first, last);
     vd_sp_next(&parser);
     while (vd_sp_parse_statement(&parser))

@@ -16,6 +16,7 @@
 
 struct vd_sp_parser {
     struct vd_sp *sp;
+    struct vd_sp_replay *replay; /* of a former compilation; NULL: none */
     struct vd_sp_lexer lexer;
     struct vd_sp_token token;             /* the next one, not taken yet */
     uint32_t last_end;                    /* place behind the token taken last */

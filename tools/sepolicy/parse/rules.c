@@ -2,7 +2,7 @@
 /*
  * Rules: allow and its kin, transitions, defaults of new objects.
  */
-#include "tools/sepolicy/parse/parser.h"
+#include "tools/sepolicy/parse/replay.h"
 
 #include <string.h>
 
@@ -100,7 +100,10 @@ bool vd_sp_st_rule(struct vd_sp_parser *parser)
                             .cond = parser->cond,
                             .kind = kind,
                             .otherwise = parser->otherwise};
-    return vd_sp_end_statement(parser);
+    if (!vd_sp_end_statement(parser))
+        return false;
+    vd_sp_replay_note(parser);
+    return true;
 }
 
 void vd_sp_reread_rule(struct vd_sp *sp, const struct vd_sp_rule *rule, struct vd_sp_rule_text *ret)

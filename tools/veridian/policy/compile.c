@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tools/veridian/policy/compile.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/policydb/policydb.h"
 #include "lib/diagf.h"
 #include "lib/file.h"
 #include "tools/rulebook/rulebook.h"
 #include "tools/veridian/policy/former.h"
+#include "tools/veridian/policy/inputs.h"
 #include "tools/sepolicy/sepolicy.h"
 
 #define MAX_FILES   4096u
 #define MESSAGE_MAX 4096u
-#define STREAM_FROM (1 << 20) /* bytes: larger files are not held in memory */
 
 struct compile_args {
     const char *out;
@@ -62,116 +58,6 @@ static void print_message(void *arg, const struct vd_sepolicy_message *message)
     (void)arg;
     (void)vd_sepolicy_format(message, text, sizeof(text));
     (void)fputs(text, stderr);
-}
-
-/* A source: a small one, or what is no regular file, in memory; a large one read when wanted. */
-struct input {
-    struct vd_bytes bytes;
-    int fd; /* -1: it is in memory */
-};
-
-struct inputs {
-    struct input *list;
-    struct vd_sepolicy_source *sources;
-    uint32_t count;
-};
-
-static void inputs_done(struct inputs *inputs)
-{
-    for (uint32_t i = 0; i < inputs->count; i++) {
-        vd_bytes_free(&inputs->list[i].bytes);
-        vd_fd_close(&inputs->list[i].fd);
-    }
-    free(inputs->list);
-    free(inputs->sources);
-}
-
-/* Short files and files that shrink while they are read give false. */
-static bool read_input(void *arg, size_t offset, char *buf, size_t size)
-{
-    const struct input *input = arg;
-
-    while (size > 0) {
-        ssize_t n = pread(input->fd, buf, size, (off_t)offset);
-
-        if (n <= 0 && !(n < 0 && errno == EINTR))
-            return false;
-        if (n > 0) {
-            buf += n;
-            offset += (size_t)n;
-            size -= (size_t)n;
-        }
-    }
-    return true;
-}
-
-/* SELinux's binary policy is read as a whole. */
-static bool is_binary(int fd)
-{
-    uint8_t start[4];
-
-    return pread(fd, start, sizeof(start), 0) == sizeof(start) &&
-           vd_sepolicy_is_selinux(start, sizeof(start));
-}
-
-static vd_status input_load(struct input *input, const char *path,
-                            struct vd_sepolicy_source *source, struct vd_diag *diag)
-{
-    struct stat st;
-
-    *source = (struct vd_sepolicy_source){.name = path};
-    input->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (input->fd >= 0 && fstat(input->fd, &st) == 0 && S_ISREG(st.st_mode) &&
-        st.st_size > STREAM_FROM && st.st_size <= (off_t)VD_SEPOLICY_MAX_SOURCE &&
-        !is_binary(input->fd)) {
-        source->size = (size_t)st.st_size;
-        source->read = read_input;
-        source->read_arg = input;
-        return VD_OK;
-    }
-    if (input->fd < 0)
-        return vd_file_load(path, VD_SEPOLICY_MAX_SOURCE, &input->bytes, diag); /* says why */
-    VD_TRY(vd_file_load_fd(input->fd, path, VD_SEPOLICY_MAX_SOURCE, &input->bytes, diag));
-    vd_fd_close(&input->fd);
-    source->text = (const char *)input->bytes.data;
-    source->size = input->bytes.size;
-    return VD_OK;
-}
-
-/* Said once, where the reader of sources would stumble over each byte. */
-static vd_status refuse_compiled(struct input *input, const struct vd_sepolicy_source *source,
-                                 struct vd_diag *diag)
-{
-    uint8_t start[sizeof(VD_PDB_MAGIC) - 1];
-
-    if (source->size < sizeof(start))
-        return VD_OK;
-    if (source->text != NULL)
-        memcpy(start, source->text, sizeof(start));
-    else if (!read_input(input, 0, (char *)start, sizeof(start)))
-        return VD_OK;
-    if (memcmp(start, VD_PDB_MAGIC, sizeof(start)) != 0)
-        return VD_OK;
-    (void)vd_diag_fail(diag, VD_E_INVALID, "this is a compiled policy, not a source");
-    vd_diag_file(diag, source->name);
-    return VD_E_INVALID;
-}
-
-static vd_status inputs_load(struct inputs *inputs, uint32_t count, char **paths,
-                             struct vd_diag *diag)
-{
-    inputs->list = calloc(count, sizeof(*inputs->list));
-    inputs->sources = calloc(count, sizeof(*inputs->sources));
-    if (inputs->list == NULL || inputs->sources == NULL)
-        return vd_diag_fail(diag, VD_E_NO_MEMORY, "out of memory");
-    for (uint32_t i = 0; i < count; i++)
-        inputs->list[i].fd = -1;
-    inputs->count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        VD_TRY(input_load(&inputs->list[i], paths[i], &inputs->sources[i], diag));
-        VD_TRY(refuse_compiled(&inputs->list[i], &inputs->sources[i], diag));
-    }
-    return VD_OK;
 }
 
 /* What the compiler wrote must pass the check that every reader makes. */
@@ -225,7 +111,7 @@ enum { CACHE_AUTO, CACHE_YES, CACHE_NO };
 /* Compiling less than this costs no more than reading a cache. */
 #define CACHE_FROM ((size_t)1 << 20)
 
-static bool wants_cache(const struct compile_args *args, const struct inputs *inputs)
+static bool wants_cache(const struct compile_args *args, const struct vd_policy_inputs *inputs)
 {
     size_t size = 0;
 
@@ -233,6 +119,12 @@ static bool wants_cache(const struct compile_args *args, const struct inputs *in
         size += inputs->sources[i].size;
     return args->format == VD_SEPOLICY_VERIDIAN && args->cache != CACHE_NO &&
            (args->cache == CACHE_YES || size >= CACHE_FROM);
+}
+
+/* A cache knows texts that are in memory whole; one file that changes is another text anyway. */
+static bool wants_mapped(const struct compile_args *args, uint32_t files)
+{
+    return files > 1 && args->format == VD_SEPOLICY_VERIDIAN && args->cache != CACHE_NO;
 }
 
 /* The policy, then its cache: one without the other is of no harm. */
@@ -257,7 +149,7 @@ static vd_status explain_status(vd_status status, struct vd_diag *diag)
                         "the policy is too large for this machine's memory or for the format");
 }
 
-static vd_status compile_to(const struct compile_args *args, const struct inputs *inputs,
+static vd_status compile_to(const struct compile_args *args, const struct vd_policy_inputs *inputs,
                             struct vd_diag *diag)
 {
     struct vd_sepolicy_options how = {.mls = (enum vd_sepolicy_mls)args->mls,
@@ -279,8 +171,13 @@ static vd_status compile_to(const struct compile_args *args, const struct inputs
     how.former = former.found;
     status = binary ? vd_sepolicy_read_selinux(inputs->sources, &how, &result)
                     : vd_sepolicy_compile(inputs->sources, inputs->count, &how, &result);
-    if (status != VD_OK)
+    if (status == VD_OK && !vd_policy_inputs_unchanged(inputs))
+        status = VD_E_IO;
+    if (status != VD_OK) {
+        free(result.blob);
+        free(result.cache);
         return explain_status(status, diag);
+    }
     if (args->format == VD_SEPOLICY_VERIDIAN)
         status = check_result(&result, args->strip);
     if (status == VD_OK)
@@ -293,15 +190,16 @@ static vd_status compile_to(const struct compile_args *args, const struct inputs
 static int compile(const struct vd_cli_call *call)
 {
     struct compile_args args = *(const struct compile_args *)call->args;
-    struct inputs inputs = {};
+    struct vd_policy_inputs inputs = {};
     struct vd_diag diag = {};
     vd_status status = check_args(&args, &diag);
 
     if (status == VD_OK)
-        status = inputs_load(&inputs, call->operand_count, call->operands, &diag);
+        status = vd_policy_inputs_load(&inputs, call->operands, call->operand_count,
+                                       wants_mapped(&args, call->operand_count), &diag);
     if (status == VD_OK)
         status = compile_to(&args, &inputs, &diag);
-    inputs_done(&inputs);
+    vd_policy_inputs_done(&inputs);
     return vd_cli_report(status, &diag);
 }
 

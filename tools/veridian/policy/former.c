@@ -34,8 +34,11 @@ static const void *map(const char *path, bool mine, size_t *ret_size)
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 ||
         st.st_size > MAX_BYTES || (mine && !own(&st)))
         return NULL;
-    /* Both files are replaced, never written in place: the mapping keeps what it shows. */
-    data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    /*
+     * All of it is read. Both files are replaced, never written in place: the mapping keeps
+     * what it shows.
+     */
+    data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
     if (data == MAP_FAILED)
         return NULL;
     *ret_size = (size_t)st.st_size;
