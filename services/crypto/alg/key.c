@@ -4,8 +4,11 @@
 
 #include <stdlib.h>
 
+#include "core/base/mem.h"
 #include "lib/diagf.h"
 #include "services/crypto/alg/container.h"
+
+#define STACK_WIPED 32768u /* more than OpenSSL's deepest call here takes */
 
 static const struct vd_alg_family *const families[VD_ALG_TYPE_COUNT] = {
     [VD_ALG_AES_256_GCM] = &vd_alg_aead_family, [VD_ALG_CHACHA20_POLY1305] = &vd_alg_aead_family,
@@ -57,8 +60,20 @@ void vd_alg_key_free(struct vd_alg_key *key)
     free(key);
 }
 
+/*
+ * OpenSSL leaves copies of secrets in its stack frames (ML-KEM's d, for one). They lie below the
+ * caller's frame: whatever is called next from there covers them.
+ */
+static __attribute__((noinline)) void wipe_stack(void)
+{
+    uint8_t below[STACK_WIPED];
+
+    vd_wipe(below, sizeof(below));
+}
+
 static vd_status finish(struct vd_alg_key *key, vd_status status, struct vd_alg_key **ret)
 {
+    wipe_stack();
     if (status == VD_OK)
         *ret = key;
     else
@@ -122,8 +137,11 @@ vd_status vd_alg_key_secret(const struct vd_alg_key *key, struct vd_secret *ret,
                             struct vd_diag *diag)
 {
     VD_TRY(has_secret(key, diag));
-    if (key->family->secret != NULL)
-        return key->family->secret(key, ret, diag);
+    if (key->family->secret != NULL) {
+        vd_status status = key->family->secret(key, ret, diag);
+        wipe_stack();
+        return status;
+    }
     return vd_secret_set(ret, key->secret.data, key->secret.size, diag);
 }
 
@@ -137,9 +155,21 @@ vd_status vd_alg_key_export(const struct vd_alg_key *key, enum vd_alg_form form,
     if (!known || (key->info->import_forms >> form & 1) == 0)
         return vd_diagf(diag, VD_E_MECHANISM, "a key of the type %s has no such form",
                         key->info->name);
-    if (key->family->export != NULL)
-        return key->family->export(key, form, ret, diag);
+    if (key->family->export != NULL) {
+        vd_status status = key->family->export(key, form, ret, diag);
+        wipe_stack();
+        return status;
+    }
     return vd_secret_set(ret, key->secret.data, key->secret.size, diag);
+}
+
+/* Asked for a public key, OpenSSL writes the seed out beside it. */
+static vd_status public_raw(const struct vd_alg_key *key, uint8_t *out, struct vd_diag *diag)
+{
+    vd_status status = key->family->public_raw(key, out, diag);
+
+    wipe_stack();
+    return status;
 }
 
 vd_status vd_alg_key_public(const struct vd_alg_key *key, enum vd_alg_form form,
@@ -160,9 +190,9 @@ vd_status vd_alg_key_public(const struct vd_alg_key *key, enum vd_alg_form form,
     }
     if (form == VD_ALG_FORM_RAW_PUBLIC) {
         VD_TRY(vd_alg_room(out, bytes.size, diag));
-        return key->family->public_raw(key, out->data, diag);
+        return public_raw(key, out->data, diag);
     }
-    VD_TRY(key->family->public_raw(key, raw, diag));
+    VD_TRY(public_raw(key, raw, diag));
     return vd_alg_spki_write(key->info->type, &bytes, out, diag);
 }
 
@@ -215,11 +245,15 @@ vd_status vd_alg_encapsulate_with(struct vd_alg_key *key, const struct vd_alg_by
                                   struct vd_alg_buffer *out, struct vd_secret *ret,
                                   struct vd_diag *diag)
 {
+    vd_status status;
+
     if (key->family->encapsulate == NULL)
         return vd_diagf(diag, VD_E_KEY_TYPE, "a key of the type %s encapsulates nothing",
                         key->info->name);
     VD_TRY(vd_alg_room(out, key->info->encapsulated_size, diag));
-    return key->family->encapsulate(key, random, out->data, ret, diag);
+    status = key->family->encapsulate(key, random, out->data, ret, diag);
+    wipe_stack();
+    return status;
 }
 
 vd_status vd_alg_encapsulate(struct vd_alg_key *key, struct vd_alg_buffer *out,
@@ -231,6 +265,8 @@ vd_status vd_alg_encapsulate(struct vd_alg_key *key, struct vd_alg_buffer *out,
 vd_status vd_alg_decapsulate(struct vd_alg_key *key, const struct vd_alg_bytes *encapsulated,
                              struct vd_secret *ret, struct vd_diag *diag)
 {
+    vd_status status;
+
     if (key->family->decapsulate == NULL)
         return vd_diagf(diag, VD_E_KEY_TYPE, "a key of the type %s encapsulates nothing",
                         key->info->name);
@@ -238,13 +274,16 @@ vd_status vd_alg_decapsulate(struct vd_alg_key *key, const struct vd_alg_bytes *
     if (encapsulated->size != key->info->encapsulated_size)
         return vd_alg_wrong_size("an encapsulated secret", encapsulated->size,
                                  key->info->encapsulated_size, diag);
-    return key->family->decapsulate(key, encapsulated->data, ret, diag);
+    status = key->family->decapsulate(key, encapsulated->data, ret, diag);
+    wipe_stack();
+    return status;
 }
 
 vd_status vd_alg_agree(struct vd_alg_key *key, enum vd_alg_form form,
                        const struct vd_alg_bytes *peer, struct vd_secret *ret, struct vd_diag *diag)
 {
     struct vd_alg_bytes point = *peer;
+    uint8_t own[VD_ALG_P256_POINT];
 
     if (key->family->agree == NULL)
         return vd_diagf(diag, VD_E_KEY_TYPE, "a key of the type %s agrees on nothing",
@@ -259,5 +298,7 @@ vd_status vd_alg_agree(struct vd_alg_key *key, enum vd_alg_form form,
     }
     if (point.size != key->info->public_size)
         return vd_alg_wrong_size("a public key", point.size, key->info->public_size, diag);
+    vd_copy(own, point.data, point.size);
+    point.data = own;
     return key->family->agree(key, &point, ret, diag);
 }

@@ -319,11 +319,12 @@ static vd_status take_signature(const struct vd_alg_signing *what,
     struct vd_writer w;
 
     if (!is_raw(what->mechanism)) {
-        if (signature->size > DER_MAX || !read_signature(bytes, signature->size, &r, &s))
+        bool fits = signature->size <= DER_MAX;
+        vd_copy(ret, bytes, fits ? signature->size : 0);
+        if (!fits || !read_signature(ret, signature->size, &r, &s))
             return vd_diag_fail(diag, VD_E_ENCODING,
                                 "the signature is not in the one form that "
                                 "DER gives it");
-        vd_copy(ret, bytes, signature->size);
         *ret_size = signature->size;
         return VD_OK;
     }
