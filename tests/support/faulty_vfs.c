@@ -458,7 +458,8 @@ void vd_faulty_cut(uint64_t seed)
         apply_some(f, f->lost, &seed);
         apply_some(f, f->first, &seed);
         out = fopen(f->path, "wb");
-        if (out == NULL || fwrite(f->content, 1, f->size, out) != f->size || fclose(out) != 0)
+        if (out == NULL || (f->size != 0 && fwrite(f->content, 1, f->size, out) != f->size) ||
+            fclose(out) != 0)
             abort();
     }
     for (uint32_t i = 0; i < file_count; i++) {

@@ -120,6 +120,22 @@ VD_TEST(a_version_is_destroyed_alone)
     vd_kst_done(&t);
 }
 
+VD_TEST(destroyed_although_the_counter_failed)
+{
+    uint8_t id[VD_KSTORE_ID_SIZE], blob[48];
+    size_t count;
+
+    start(true);
+    vd_kst_create(&t, "key-0001", id);
+    blob_of(id, 1, blob);
+    OK(vd_kstore_schedule(t.store, id, t.now, t.now, &t.diag));
+    t.memory.increment_fails = VD_E_MISSING;
+    VD_EXPECT(vd_kstore_purge(t.store, t.now, &count, NULL) == VD_E_MISSING);
+    VD_EXPECT_EQ(vd_kst_count(&t, blob, sizeof(blob)), 0);
+    VD_EXPECT(vd_kst_check(&t, "key-0001") == VD_E_REVOKED);
+    vd_kst_done(&t);
+}
+
 VD_TEST(grace_and_undo)
 {
     uint8_t id[VD_KSTORE_ID_SIZE], again[VD_KSTORE_ID_SIZE];

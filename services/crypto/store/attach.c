@@ -99,17 +99,15 @@ vd_status vd_kstore_attached(struct vd_kstore *store, const uint8_t id[VD_KSTORE
 {
     if (what->name_size > VD_KSTORE_ATTACH_NAME_MAX)
         return vd_diag_fail(diag, VD_E_LIMIT, "an attachment's name has at most 64 bytes");
-    for (int attempt = 0;; attempt++) {
+    for (bool still = false;; still = true) {
         bool stale = false;
         vd_status status;
 
-        pthread_rwlock_rdlock(&store->index_lock);
+        vd_kstore_lock_reading(store, still);
         status = read_one(store, id, what, ret, &stale);
-        pthread_rwlock_unlock(&store->index_lock);
-        if (stale && attempt == 0) {
-            vd_kstore_settle(store);
+        vd_kstore_unlock_reading(store, still);
+        if (stale && !still)
             continue;
-        }
         if (status == VD_E_NOT_FOUND)
             return vd_diag_fail(diag, status, "there is no such key or attachment");
         if (status == VD_E_SIGNATURE)

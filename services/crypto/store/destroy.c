@@ -109,7 +109,21 @@ static vd_status erase_version(struct vd_ktxn *txn, struct vd_kentry *entry, siz
     if (record.version.destroyed)
         return VD_OK;
     record.version.destroyed = true;
+    txn->erases = true;
     return vd_ktxn_put_version(txn, &put, &none, diag);
+}
+
+/* Also after a commit whose counter could not be raised the log is emptied. */
+static vd_status end_erasing(struct vd_ktxn *txn, vd_status status, struct vd_diag *diag)
+{
+    struct vd_kstore *store = txn->store;
+
+    status = vd_ktxn_end(txn, status, diag);
+    if (log_is_due(store)) {
+        vd_status emptied = vd_kstore_empty_log(store, diag);
+        status = status != VD_OK ? status : emptied;
+    }
+    return status;
 }
 
 static vd_status put_erased(struct vd_ktxn *txn, const uint8_t *id, uint32_t version,
@@ -138,8 +152,7 @@ vd_status vd_kstore_destroy_version(struct vd_kstore *store, const uint8_t id[VD
     struct vd_ktxn txn;
 
     VD_TRY(vd_ktxn_begin(&txn, store, now, diag));
-    VD_TRY(vd_ktxn_end(&txn, put_erased(&txn, id, version, diag), diag));
-    return vd_kstore_empty_log(store, diag);
+    return end_erasing(&txn, put_erased(&txn, id, version, diag), diag);
 }
 
 static vd_status put_destroyed(struct vd_ktxn *txn, struct vd_kentry *entry, struct vd_krec *key,
@@ -200,10 +213,10 @@ vd_status vd_kstore_purge(struct vd_kstore *store, uint64_t now, size_t *ret_cou
             vd_ktxn_cancel(&txn);
             break;
         }
-        VD_TRY(vd_ktxn_end(&txn, status, diag));
+        VD_TRY(end_erasing(&txn, status, diag));
         total += count;
     }
-    if (total != 0 || log_is_due(store))
+    if (log_is_due(store)) /* emptying failed before */
         VD_TRY(vd_kstore_empty_log(store, diag));
     *ret_count = total;
     return VD_OK;

@@ -56,6 +56,7 @@ struct vd_ktxn {
     size_t new_keys;
     size_t scheduled;
     bool raise;   /* the counter */
+    bool erases;  /* material, of which nothing may stay in the log */
     bool rebuild; /* every row is written anew: the set starts empty, `crypt` becomes the store's */
 };
 
@@ -99,15 +100,17 @@ vd_status vd_ktxn_rewrap(struct vd_ktxn *txn, struct vd_kentry *entry,
 
 /*
  * A row's body, its tag checked. The caller holds `index_lock` or `writer`. `ret_stale`: it came
- * from the disk and does not fit, which a change under way explains as well as an attack.
+ * from the disk and does not fit, which a change under way explains as well as an attack: then it
+ * is read again while none is.
  */
 vd_status vd_krow_body(struct vd_kstore *store, const struct vd_krow *row, struct vd_bytes *ret,
                        bool *ret_stale, struct vd_diag *diag);
 
-/* Waits until no change is under way. */
-void vd_kstore_settle(struct vd_kstore *store);
+/* The index stands still until the other is called; with `still`, so does the disk. */
+void vd_kstore_lock_reading(struct vd_kstore *store, bool still);
+void vd_kstore_unlock_reading(struct vd_kstore *store, bool still);
 
-/* What a read that does not fit twice means. */
+/* What a read means that does not fit although no change is under way. */
 vd_status vd_kstore_changed(const struct vd_kstore *store, struct vd_diag *diag);
 
 /* Empties the log, so that nothing overwritten is left in it. */

@@ -311,6 +311,7 @@ static vd_status commit(struct vd_ktxn *txn, struct vd_diag *diag)
     VD_TRY(make_room(txn, diag));
     VD_TRY(write_or_fail(txn, diag));
     publish(txn);
+    store->must_empty = store->must_empty || txn->erases;
     /* What was committed stands; only the next change learns that the file cannot be written. */
     if (store->db.wal_pages >= WAL_PAGES) {
         vd_status status = vd_kdb_checkpoint(&store->db, NULL);

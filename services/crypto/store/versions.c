@@ -72,10 +72,18 @@ vd_status vd_krow_body(struct vd_kstore *store, const struct vd_krow *row, struc
     return VD_OK;
 }
 
-void vd_kstore_settle(struct vd_kstore *store)
+void vd_kstore_lock_reading(struct vd_kstore *store, bool still)
 {
-    pthread_mutex_lock(&store->writer);
-    pthread_mutex_unlock(&store->writer);
+    if (still)
+        pthread_mutex_lock(&store->writer);
+    pthread_rwlock_rdlock(&store->index_lock);
+}
+
+void vd_kstore_unlock_reading(struct vd_kstore *store, bool still)
+{
+    pthread_rwlock_unlock(&store->index_lock);
+    if (still)
+        pthread_mutex_unlock(&store->writer);
 }
 
 vd_status vd_kstore_changed(const struct vd_kstore *store, struct vd_diag *diag)
@@ -167,20 +175,19 @@ static vd_status find_version(struct vd_kstore *store, const uint8_t *id, uint32
 vd_status vd_kstore_load(struct vd_kstore *store, const uint8_t id[VD_KSTORE_ID_SIZE],
                          uint32_t version, struct vd_secret *ret, struct vd_diag *diag)
 {
-    for (int attempt = 0;; attempt++) {
+    for (bool still = false;; still = true) {
         struct vd_krow *row;
         struct vd_krec key;
         bool stale = false;
         vd_status status;
 
-        pthread_rwlock_rdlock(&store->index_lock);
+        vd_kstore_lock_reading(store, still);
         status = find_version(store, id, version, &row, &key);
         if (status == VD_OK)
             status = open_material(store, row, &key.key.attributes, ret, &stale);
-        pthread_rwlock_unlock(&store->index_lock);
-        if (!stale || attempt == 1)
+        vd_kstore_unlock_reading(store, still);
+        if (!stale || still)
             return tell(store, status, diag);
-        vd_kstore_settle(store);
     }
 }
 
@@ -201,20 +208,19 @@ static vd_status copy_public(struct vd_kstore *store, const struct vd_krow *row,
 vd_status vd_kstore_public(struct vd_kstore *store, const uint8_t id[VD_KSTORE_ID_SIZE],
                            uint32_t version, struct vd_bytes *ret, struct vd_diag *diag)
 {
-    for (int attempt = 0;; attempt++) {
+    for (bool still = false;; still = true) {
         struct vd_krow *row;
         struct vd_krec key;
         bool stale = false;
         vd_status status;
 
-        pthread_rwlock_rdlock(&store->index_lock);
+        vd_kstore_lock_reading(store, still);
         status = find_version(store, id, version, &row, &key);
         if (status == VD_OK)
             status = copy_public(store, row, ret, &stale);
-        pthread_rwlock_unlock(&store->index_lock);
-        if (!stale || attempt == 1)
+        vd_kstore_unlock_reading(store, still);
+        if (!stale || still)
             return tell(store, status, diag);
-        vd_kstore_settle(store);
     }
 }
 
