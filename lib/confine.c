@@ -9,6 +9,7 @@
 #include <seccomp.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -62,6 +63,7 @@ vd_status vd_confine_user(const char *user, struct vd_diag *diag)
 }
 
 #define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define FS_FILE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE) /* has a file */
 #define FS_WRITE                                                             \
     (FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | \
      LANDLOCK_ACCESS_FS_REMOVE_FILE)
@@ -72,9 +74,15 @@ static bool allow_beneath(int ruleset, const struct vd_confine_dir *dir)
 {
     struct landlock_path_beneath_attr rule = {.allowed_access = dir->write ? FS_WRITE : FS_READ,
                                               .parent_fd = dir->fd};
+    struct stat st;
 
-    return dir->fd < 0 ||
-           syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+    if (dir->fd < 0)
+        return true;
+    if (fstat(dir->fd, &st) != 0)
+        return false;
+    if (!S_ISDIR(st.st_mode))
+        rule.allowed_access &= FS_FILE;
+    return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
 }
 
 vd_status vd_confine_files(const struct vd_confine_dir *dirs, uint32_t count, bool *ret_there,

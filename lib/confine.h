@@ -9,7 +9,7 @@
 
 #include "core/base/diag.h"
 
-/* A directory that may be used. */
+/* A directory, or a single file, that may be used. */
 struct vd_confine_dir {
     int fd;     /* of it; -1: the row is passed over */
     bool write; /* make, write, rename and remove files in it; else read alone */

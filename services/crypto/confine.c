@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/base/mem.h"
 #include "lib/confine.h"
 #include "lib/file.h"
 #include "lib/sys.h"
@@ -108,11 +110,33 @@ static const struct vd_confine_call calls[] = {
     {SYS_ioctl, 1, 0, TCGETS},
 };
 
-vd_status vd_keyd_confine(const char *store, struct vd_diag *diag)
+/* The device of a TPM, which is opened again when it is needed; -1: it is none, or not there. */
+static int open_device(const char *tpm)
+{
+    if (tpm == NULL || (strncmp(tpm, "device:", 7) != 0 && tpm[0] != '/'))
+        return -1;
+    return open(tpm[0] == '/' ? tpm : tpm + 7, O_PATH | O_CLOEXEC);
+}
+
+static vd_status confine_calls(bool tcp, struct vd_diag *diag)
+{
+    struct vd_confine_call all[VD_COUNT(calls) + 2];
+    uint32_t count = VD_COUNT(calls);
+
+    vd_copy(all, calls, sizeof(calls));
+    if (tcp) {
+        all[count++] = (struct vd_confine_call){SYS_socket, 0, 0, AF_INET};
+        all[count++] = (struct vd_confine_call){SYS_setsockopt, -1, 0, 0};
+    }
+    return vd_confine_calls(all, count, diag);
+}
+
+vd_status vd_keyd_confine(const char *store, const char *tpm, struct vd_diag *diag)
 {
     int dir VD_AUTO(vd_fd_close) = open(store, O_PATH | O_DIRECTORY | O_CLOEXEC);
     int random VD_AUTO(vd_fd_close) = open("/proc/sys/kernel/random", O_PATH | O_CLOEXEC);
-    const struct vd_confine_dir dirs[] = {{dir, true}, {random, false}};
+    int device VD_AUTO(vd_fd_close) = open_device(tpm);
+    const struct vd_confine_dir dirs[] = {{dir, true}, {random, false}, {device, true}};
     bool landlock;
 
     if (dir < 0)
@@ -120,5 +144,6 @@ vd_status vd_keyd_confine(const char *store, struct vd_diag *diag)
     VD_TRY(vd_confine_files(dirs, VD_COUNT(dirs), &landlock, diag));
     if (!landlock)
         fputs("veridian-cryptod: this kernel has no Landlock: files are not confined\n", stderr);
-    return vd_confine_calls(calls, VD_COUNT(calls), diag);
+    /* A TPM's simulator may be reached over TCP. */
+    return confine_calls(tpm != NULL && strncmp(tpm, "swtpm:host=", 11) == 0, diag);
 }

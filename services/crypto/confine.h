@@ -5,7 +5,11 @@
 
 #include "core/base/diag.h"
 
-/* Before the first thread is made: what it restricts, it restricts for this thread and its children. */
-vd_status vd_keyd_confine(const char *store, struct vd_diag *diag);
+/*
+ * `tpm`: the name of the TPM whose counter is asked again; NULL: none is.
+ *
+ * Before the first thread is made: what it restricts, it restricts for this thread and its children.
+ */
+vd_status vd_keyd_confine(const char *store, const char *tpm, struct vd_diag *diag);
 
 #endif

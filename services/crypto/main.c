@@ -36,12 +36,14 @@ struct args {
     const char *socket;
     const char *socket_mode;
     const char *passphrase_file;
+    const char *tpm, *pcrs, *authority, *approval, *pin_file;
+    const char *hsm_module, *hsm_key;
     const char *peers;
     const char *security_socket;
     const char *audit_socket;
     const char *label;
     const char *user;
-    uint32_t root, mac, audit;
+    uint32_t root, mac, audit, counter;
     uint32_t cache_seconds, max_clients, ready_fd;
     bool accept_restored, accept_clock, foreground;
 };
@@ -57,6 +59,22 @@ static const struct vd_cli_option options[] = {
      "tpm|hsm|passphrase", "tpm", false},
     {"passphrase-file", 0, VD_CLI_TEXT, offsetof(struct args, passphrase_file),
      "file with the passphrase on its first line", "FILE", NULL, false},
+    {"tpm", 0, VD_CLI_TEXT, offsetof(struct args, tpm), "the TPM (default: the machine's)", "NAME",
+     NULL, false},
+    {"pcrs", 0, VD_CLI_TEXT, offsetof(struct args, pcrs),
+     "PCRs whose state a new root key is sealed to", "LIST", NULL, false},
+    {"authority", 0, VD_CLI_TEXT, offsetof(struct args, authority),
+     "public key whose owner approves the states of a new root key", "PEM", NULL, false},
+    {"approval", 0, VD_CLI_TEXT, offsetof(struct args, approval),
+     "the authority's approval of this state", "FILE", NULL, false},
+    {"counter", 0, VD_CLI_U32, offsetof(struct args, counter),
+     "NV index of a new root key's counter", "INDEX", NULL, false},
+    {"pin-file", 0, VD_CLI_TEXT, offsetof(struct args, pin_file),
+     "file with the PIN of the TPM's object or of the token", "FILE", NULL, false},
+    {"hsm-module", 0, VD_CLI_TEXT, offsetof(struct args, hsm_module), "PKCS #11 module", "PATH",
+     NULL, false},
+    {"hsm-key", 0, VD_CLI_TEXT, offsetof(struct args, hsm_key),
+     "key in a token that wraps the root key", "URI", NULL, false},
     {"mac", 0, VD_CLI_CHOICE, offsetof(struct args, mac),
      "whether the policy in force decides who may do what (by-root: required, unless the root is "
      "a passphrase)",
@@ -153,26 +171,49 @@ static vd_status prepare_store(const struct args *args, struct vd_diag *diag)
     return VD_OK;
 }
 
+static vd_status open_root(struct vd_keyd *s, const struct args *args, struct vd_diag *diag)
+{
+    static const struct {
+        enum vd_root_kind kind;
+        enum vd_key_root told;
+    } roots[] = {
+        [ROOT_TPM] = {VD_ROOT_TPM, VD_KEY_ROOT_TPM},
+        [ROOT_HSM] = {VD_ROOT_HSM, VD_KEY_ROOT_HSM},
+        [ROOT_PASSPHRASE] = {VD_ROOT_PASSPHRASE, VD_KEY_ROOT_PASSPHRASE},
+    };
+    const struct vd_keyd_root_options o = {.kind = roots[args->root].kind,
+                                           .store = args->store,
+                                           .passphrase_file = args->passphrase_file,
+                                           .tpm = args->tpm,
+                                           .pcrs = args->pcrs,
+                                           .authority = args->authority,
+                                           .approval = args->approval,
+                                           .pin_file = args->pin_file,
+                                           .counter = args->counter,
+                                           .hsm_module = args->hsm_module,
+                                           .hsm_key = args->hsm_key};
+
+    s->root_kind = roots[args->root].told;
+    return vd_keyd_root_key(&o, &s->root_key, &s->root, diag);
+}
+
 static vd_status open_store(struct vd_keyd *s, const struct args *args, struct vd_diag *diag)
 {
-    static const enum vd_key_root roots[] = {
-        [ROOT_TPM] = VD_KEY_ROOT_TPM,
-        [ROOT_HSM] = VD_KEY_ROOT_HSM,
-        [ROOT_PASSPHRASE] = VD_KEY_ROOT_PASSPHRASE,
-    };
-    const struct vd_keyd_root_options root = {
-        .kind = roots[args->root], .store = args->store, .passphrase_file = args->passphrase_file};
     struct vd_kstore_options o = {.directory = args->store,
                                   .root = &s->root_key,
                                   .now = vd_keyd_now(),
                                   .flags = VD_KSTORE_CREATE};
 
-    s->root_kind = root.kind;
+    s->counter =
+        (struct vd_kstore_counter){s->root, vd_root_counter_read, vd_root_counter_increment};
+    if (vd_root_has_counter(s->root))
+        o.counter = &s->counter;
+    else
+        say("without a counter an older copy of the store would not be noticed");
     if (args->accept_restored)
         o.flags |= VD_KSTORE_ACCEPT_RESTORED;
     if (args->accept_clock)
         o.flags |= VD_KSTORE_ACCEPT_CLOCK;
-    VD_TRY(vd_keyd_root_key(&root, &s->root_key, diag));
     return vd_kstore_open(&o, &s->store, diag);
 }
 
@@ -203,6 +244,14 @@ static vd_status open_policy(struct vd_keyd *s, const struct args *args, struct 
     return vd_secclient_connect(s->policy, diag);
 }
 
+/* The TPM as it was opened: for the sandbox. */
+static const char *tpm_of(const struct args *args)
+{
+    const char *name = args->tpm != NULL ? args->tpm : getenv("VERIDIAN_TPM");
+
+    return name != NULL && name[0] != '\0' ? name : "device:/dev/tpmrm0";
+}
+
 static vd_status serve(struct vd_keyd *s, const struct args *args, struct vd_diag *diag)
 {
     int notify VD_AUTO(vd_fd_close) = vd_daemon_notify_socket();
@@ -217,11 +266,12 @@ static vd_status serve(struct vd_keyd *s, const struct args *args, struct vd_dia
     VD_TRY(vd_confine_user(args->user, diag));
     VD_TRY(forbid_dumps(diag)); /* once more: another user starts with what the system says */
     VD_TRY(vd_alg_new(&s->alg, diag));
+    VD_TRY(open_root(s, args, diag));
     VD_TRY(open_store(s, args, diag));
     VD_TRY(open_audit(s, args, diag));
     VD_TRY(open_policy(s, args, diag));
     VD_TRY(vd_keyd_prepare(s, diag));
-    VD_TRY(vd_keyd_confine(args->store, diag));
+    VD_TRY(vd_keyd_confine(args->store, vd_root_has_counter(s->root) ? tpm_of(args) : NULL, diag));
     VD_TRY(vd_daemon_ready(notify, args->ready_fd, diag));
     return vd_keyd_run(s, diag);
 }

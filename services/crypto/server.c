@@ -139,6 +139,7 @@ void vd_keyd_done(struct vd_keyd *s)
     if (s->audit.ring != NULL)
         (void)!vd_auditring_close(s->audit.ring, NULL);
     vd_kstore_close(s->store);
+    vd_root_free(s->root);
     vd_secret_done(&s->root_key);
     vd_alg_free(s->alg);
     vd_secclient_free(s->policy);

@@ -16,6 +16,7 @@
 #include "lib/secclient/secclient.h"
 #include "services/crypto/audit.h"
 #include "services/crypto/keys.h"
+#include "services/crypto/root/root.h"
 
 #define VD_KEYD_CLIENTS     256u /* standard of --max-clients */
 #define VD_KEYD_CLIENTS_MAX 4096u
@@ -37,8 +38,10 @@ struct vd_keyd {
     struct vd_keyd_audit audit;
     struct vd_kstore *store;
     struct vd_alg *alg;
+    struct vd_root *root;
     struct vd_secret root_key; /* the store's */
-    uint32_t root_kind;        /* enum vd_key_root */
+    struct vd_kstore_counter counter;
+    uint32_t root_kind; /* enum vd_key_root */
     int listener, signals;
     _Atomic pid_t front; /* the process that may adopt connections; 0: none */
 

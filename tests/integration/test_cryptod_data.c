@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Data that does not come in a frame: shared memory, streams, wrapped keys; and what is wrong with it. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/file.h"
+#include "tests/support/cryptod_raw.h"
+
+static int memory(size_t size, int seals)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    VD_EXPECT(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+    VD_EXPECT(seals == 0 || fcntl(fd, F_ADD_SEALS, seals) == 0);
+    return fd;
+}
+
+static vd_status share(int fd, uint64_t size)
+{
+    vd_write_le64(raw_begin(), size);
+    return cryptod_ask_with(raw.line, VD_KEY_BUFFER, &raw.w, fd, &raw.diag);
+}
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
+
+VD_TEST(shared_memory)
+{
+    int unsealed, half, good, frozen, file;
+    uint32_t handle, number;
+    struct vd_key_op op;
+    struct vd_reader r;
+    uint8_t *shared;
+    size_t size;
+
+    raw_set_up();
+    handle = raw_key("a", VD_ALG_AES_256_GCM, 0);
+    unsealed = memory(65536, 0);
+    half = memory(65536, F_SEAL_SHRINK);
+    good = memory(65536, SEALS);
+    frozen = memory(65536, SEALS | F_SEAL_WRITE);
+    file = open(cryptod.passphrase, O_RDONLY | O_CLOEXEC);
+    EXPECT(share(unsealed, 65536), VD_E_INVALID);
+    EXPECT(share(half, 65536), VD_E_INVALID);
+    EXPECT(share(frozen, 65536), VD_E_INVALID);
+    EXPECT(share(file, 65536), VD_E_INVALID);
+    EXPECT(share(good, 65537), VD_E_SIZE);
+    EXPECT(share(good, 4096), VD_E_SIZE);
+    vd_fd_close(&half);
+    half = memory(VD_KEY_BUFFER_BYTES + 4096, SEALS);
+    EXPECT(share(half, VD_KEY_BUFFER_BYTES + 4096), VD_E_LIMIT);
+    EXPECT(share(good, 65536), VD_OK);
+    r = raw_answer();
+    VD_EXPECT_EQ(vd_read_le32(&r, &number), VD_OK);
+    shared = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, good, 0);
+    VD_EXPECT(shared != MAP_FAILED);
+    memset(shared, 7, 30000);
+    op = (struct vd_key_op){.handle = handle,
+                            .text = {.size = 30000, .buffer = number},
+                            .out = {.size = 35536, .buffer = number, .offset = 30000}};
+    EXPECT(raw_operate(VD_KEY_ENCRYPT, &op), VD_OK);
+    size = 30000 + 56;
+    op.text = (struct vd_key_part){.size = size, .buffer = number, .offset = 30000};
+    op.out = (struct vd_key_part){.size = 29999, .buffer = number};
+    EXPECT(raw_operate(VD_KEY_DECRYPT, &op), VD_E_NO_SPACE);
+    memset(shared, 0, 30000);
+    op.out.size = 30000;
+    EXPECT(raw_operate(VD_KEY_DECRYPT, &op), VD_OK);
+    VD_EXPECT(shared[0] == 7 && shared[29999] == 7);
+    /* Nothing of the plaintext appears if the tag is wrong. */
+    memset(shared, 0, 30000);
+    shared[30000 + 100] ^= 1;
+    EXPECT(raw_operate(VD_KEY_DECRYPT, &op), VD_E_TAG);
+    for (size_t i = 0; i < 30000; i++)
+        VD_EXPECT_EQ(shared[i], 0);
+    op.text.offset = 65536 - 10;
+    EXPECT(raw_operate(VD_KEY_DECRYPT, &op), VD_E_RANGE);
+    op.text.offset = UINT64_MAX - 5;
+    EXPECT(raw_operate(VD_KEY_DECRYPT, &op), VD_E_LIMIT);
+    op.text.buffer = number + 1;
+    op.text.offset = 0;
+    EXPECT(raw_operate(VD_KEY_DECRYPT, &op), VD_E_HANDLE);
+    for (uint32_t i = 1; i < VD_KEY_BUFFERS_MAX; i++)
+        EXPECT(share(good, 65536), VD_OK);
+    EXPECT(share(good, 65536), VD_E_LIMIT);
+    vd_write_le64(raw_begin(), 0);
+    vd_write_le32(&raw.w, number);
+    EXPECT(raw_send(VD_KEY_BUFFER), VD_OK);
+    EXPECT(raw_send(VD_KEY_BUFFER), VD_E_HANDLE);
+    munmap(shared, 65536);
+    vd_fd_close(&unsealed);
+    vd_fd_close(&half);
+    vd_fd_close(&good);
+    vd_fd_close(&frozen);
+    vd_fd_close(&file);
+    raw_tear_down();
+}
+
+/* Wraps one key, and takes it in again under another name. */
+static vd_status unwrap(uint32_t handle, const uint8_t *blob, size_t size,
+                        const struct vd_key_attributes *a)
+{
+    struct vd_key_op op = raw_op(handle, blob, size);
+
+    vd_key_write_op(raw_begin(), &op);
+    vd_key_write_attributes(&raw.w, a);
+    return raw_send(VD_KEY_UNWRAP);
+}
+
+VD_TEST(wrapped_keys)
+{
+    struct vd_key_attributes a = {.name = "copy"};
+    uint8_t blob[2048], text[64], bad[2048];
+    uint32_t wraps, key, data, copy;
+    struct vd_key_op op;
+    size_t size, text_size;
+
+    raw_set_up();
+    wraps = raw_key("wraps", VD_ALG_AES_256_GCM, VD_ALG_WRAP | VD_ALG_UNWRAP);
+    data = raw_key("data", VD_ALG_AES_256_GCM, 0);
+    key = raw_key("key", VD_ALG_AES_256_GCM, VD_ALG_DECRYPT | VD_ALG_ENCRYPT);
+    op = raw_op(key, "hello", 5);
+    EXPECT(raw_operate(VD_KEY_ENCRYPT, &op), VD_OK);
+    text_size = raw_result(text, sizeof(text));
+    op = (struct vd_key_op){.handle = wraps, .other = key};
+    EXPECT(raw_operate(VD_KEY_WRAP, &op), VD_OK);
+    size = raw_result(blob, sizeof(blob));
+    /* Wrap, then decrypt: neither the key that wraps nor another opens it. */
+    op = raw_op(wraps, blob + 44, size - 44);
+    EXPECT(raw_operate(VD_KEY_DECRYPT, &op), VD_E_KEY_USAGE);
+    op.handle = data;
+    EXPECT(raw_operate(VD_KEY_DECRYPT, &op), VD_E_TAG);
+    EXPECT(unwrap(data, blob, size, &a), VD_E_KEY_USAGE);
+    op = (struct vd_key_op){.handle = data, .other = key};
+    EXPECT(raw_operate(VD_KEY_WRAP, &op), VD_E_KEY_USAGE);
+    op = (struct vd_key_op){.handle = wraps, .other = 12345};
+    EXPECT(raw_operate(VD_KEY_WRAP, &op), VD_E_HANDLE);
+    for (size_t i = 0; i < size; i++) {
+        memcpy(bad, blob, size);
+        bad[i] ^= 1;
+        VD_EXPECT(unwrap(wraps, bad, size, &a) != VD_OK);
+        VD_EXPECT(unwrap(wraps, blob, i, &a) != VD_OK);
+    }
+    a.usages = VD_ALG_ENCRYPT | VD_ALG_DECRYPT | VD_ALG_ENCRYPT_OWN_NONCE;
+    EXPECT(unwrap(wraps, blob, size, &a), VD_E_KEY_USAGE);
+    a.usages = VD_ALG_DECRYPT;
+    a.type = VD_ALG_CHACHA20_POLY1305;
+    EXPECT(unwrap(wraps, blob, size, &a), VD_E_KEY_TYPE);
+    a.type = 0;
+    EXPECT(unwrap(wraps, blob, size, &a), VD_OK);
+    EXPECT(unwrap(wraps, blob, size, &a), VD_E_EXISTS);
+    copy = raw_open("copy");
+    op = raw_op(copy, text, text_size);
+    EXPECT(raw_operate(VD_KEY_DECRYPT, &op), VD_OK);
+    EXPECT(raw_operate(VD_KEY_ENCRYPT, &op), VD_E_KEY_USAGE);
+    raw_tear_down();
+}
+
+static vd_status stream_next(uint32_t number, const void *text, size_t size, uint8_t last)
+{
+    struct vd_key_op op = raw_op(0, text, size);
+
+    vd_write_le32(raw_begin(), number);
+    vd_write_u8(&raw.w, last);
+    vd_key_write_op(&raw.w, &op);
+    return raw_send(VD_KEY_STREAM_NEXT);
+}
+
+VD_TEST(streams)
+{
+    static const uint8_t piece[100];
+    struct vd_key_op op = {.length = 65536};
+    struct vd_key_result result;
+    uint8_t head[64], sealed[256];
+    uint32_t handle, number;
+    size_t head_size, size;
+    struct vd_reader r;
+
+    raw_set_up();
+    handle = raw_key("a", VD_ALG_AES_256_GCM, 0);
+    op.handle = handle;
+    EXPECT(raw_operate(VD_KEY_STREAM_SEAL, &op), VD_OK);
+    r = raw_answer();
+    VD_EXPECT_EQ(vd_key_read_result(&r, &result, NULL), VD_OK);
+    number = result.number;
+    head_size = raw_result(head, sizeof(head));
+    EXPECT(stream_next(number, piece, sizeof(piece), 0), VD_E_SIZE);
+    EXPECT(stream_next(number, piece, sizeof(piece), 1), VD_OK);
+    size = raw_result(sealed, sizeof(sealed));
+    EXPECT(stream_next(number, piece, sizeof(piece), 1), VD_E_HANDLE);
+    op = raw_op(handle, head, head_size);
+    EXPECT(raw_operate(VD_KEY_STREAM_OPEN, &op), VD_OK);
+    r = raw_answer();
+    VD_EXPECT_EQ(vd_key_read_result(&r, &result, NULL), VD_OK);
+    VD_EXPECT_EQ(result.version, 65536);
+    sealed[0] ^= 1;
+    EXPECT(stream_next(result.number, sealed, size, 1), VD_E_TAG);
+    op.text.size--;
+    EXPECT(raw_operate(VD_KEY_STREAM_OPEN, &op), VD_E_TRUNCATED);
+    op.text.size++;
+    EXPECT(raw_operate(VD_KEY_STREAM_OPEN, &op), VD_OK);
+    r = raw_answer();
+    VD_EXPECT_EQ(vd_key_read_result(&r, &result, NULL), VD_OK);
+    sealed[0] ^= 1;
+    /* Who destroys the key ends its streams. */
+    EXPECT(raw_destroy(handle, 0, 3600), VD_OK);
+    EXPECT(stream_next(result.number, sealed, size, 1), VD_E_REVOKED);
+    vd_write_le32(raw_begin(), handle);
+    EXPECT(raw_send(VD_KEY_RESTORE), VD_OK);
+    EXPECT(stream_next(result.number, sealed, size, 1), VD_E_REVOKED);
+    vd_write_le32(raw_begin(), result.number);
+    EXPECT(raw_send(VD_KEY_STREAM_END), VD_OK);
+    EXPECT(raw_send(VD_KEY_STREAM_END), VD_E_HANDLE);
+    raw_tear_down();
+}
