@@ -54,7 +54,7 @@ enum vd_alg_usage {
 
 /*
  * X(number, NAME, text): how. 0 stands for a type's own choice. From 20 the message is
- * its SHA-256 digest (32 bytes), or for ML-DSA its mu (64 bytes).
+ * its digest (SHA-256 where the name says no other), or for ML-DSA its mu (64 bytes).
  */
 #define VD_ALG_MECHANISM_TABLE(X)                                                              \
     X(0, MECHANISM_DEFAULT, "default")                                                         \
@@ -77,7 +77,10 @@ enum vd_alg_usage {
     X(22, ECDSA_SHA256_DIGEST, "ecdsa-sha256-digest")                                          \
     X(23, ECDSA_SHA256_RAW_DIGEST, "ecdsa-sha256-raw-digest")                                  \
     X(24, ML_DSA_MU, "ml-dsa-mu")                                                              \
-    X(25, ML_DSA_MU_DETERMINISTIC, "ml-dsa-mu-deterministic")
+    X(25, ML_DSA_MU_DETERMINISTIC, "ml-dsa-mu-deterministic")                                  \
+    X(26, RSA_PKCS1_RAW, "rsa-pkcs1-raw") /* the caller's own DigestInfo, up to 501 bytes */   \
+    X(27, RSA_PSS_SHA384_DIGEST, "rsa-pss-sha384-digest")                                      \
+    X(28, RSA_PSS_SHA512_DIGEST, "rsa-pss-sha512-digest")
 
 enum vd_alg_mechanism {
 #define VD_ALG_MECHANISM_(number, name, text) VD_ALG_##name = number,

@@ -25,6 +25,10 @@ class Tap:
             print("\n".join(f"# {line}" for line in str(detail).splitlines()))
         print(f"{'' if good else 'not '}ok {self.number} - {name}", flush=True)
 
+    def skip(self, name, reason):
+        self.number += 1
+        print(f"ok {self.number} - {name} # SKIP {reason}", flush=True)
+
 
 def run(module_name="__main__"):
     """Runs every case; the process' exit code: 1 if one failed or there is none."""

@@ -19,7 +19,7 @@
 #include <stdatomic.h>
 
 #define VD_ALG_POOL_SLOTS 8u
-#define VD_ALG_OPS        10u /* prepared operations in a worker */
+#define VD_ALG_OPS        12u /* prepared operations in a worker */
 #define VD_ALG_EPOCHS     4u  /* of other processes, kept ready with a key */
 #define VD_ALG_SALT_SIZE  16u /* of an epoch */
 

@@ -196,12 +196,24 @@ vd_status vd_alg_key_public(const struct vd_alg_key *key, enum vd_alg_form form,
     return vd_alg_spki_write(key->info->type, &bytes, out, diag);
 }
 
+/* Bytes of the digest or mu that the mechanism takes for the message; 0: it takes the message. */
+static size_t digest_size(const struct vd_alg_key *key, enum vd_alg_mechanism mechanism)
+{
+    if (mechanism < VD_ALG_RSA_PSS_SHA256_DIGEST || mechanism == VD_ALG_RSA_PKCS1_RAW)
+        return 0;
+    if (mechanism == VD_ALG_RSA_PSS_SHA384_DIGEST)
+        return 48;
+    return key->info->type == VD_ALG_ML_DSA_65 || mechanism == VD_ALG_RSA_PSS_SHA512_DIGEST
+               ? VD_ALG_MU_SIZE
+               : VD_ALG_DIGEST_SIZE;
+}
+
 /* Mechanism, context and size of what is signed or verified. */
 static vd_status check_signing(const struct vd_alg_key *key, struct vd_alg_signing *what,
                                struct vd_diag *diag)
 {
     bool lattice = key->info->type == VD_ALG_ML_DSA_65;
-    size_t size = lattice ? VD_ALG_MU_SIZE : VD_ALG_DIGEST_SIZE;
+    size_t size;
 
     if (key->family->sign == NULL)
         return vd_diagf(diag, VD_E_KEY_TYPE, "a key of the type %s signs nothing", key->info->name);
@@ -211,7 +223,8 @@ static vd_status check_signing(const struct vd_alg_key *key, struct vd_alg_signi
         (key->info->mechanisms >> what->mechanism & 1) == 0 || what->mechanism == VD_ALG_ECDH ||
         what->mechanism == VD_ALG_RSA_OAEP_SHA256)
         return vd_alg_wrong_mechanism(key, what->mechanism, diag);
-    if (what->mechanism >= VD_ALG_RSA_PSS_SHA256_DIGEST && what->message.size != size)
+    size = digest_size(key, what->mechanism);
+    if (size != 0 && what->message.size != size)
         return vd_alg_wrong_size(lattice ? "a mu" : "a digest", what->message.size, size, diag);
     if (what->context.size != 0 && what->mechanism != VD_ALG_ML_DSA &&
         what->mechanism != VD_ALG_ML_DSA_DETERMINISTIC)

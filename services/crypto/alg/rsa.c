@@ -15,7 +15,22 @@
 #define EXPONENT_MAX  8u /* bytes of e */
 #define PRIVATE_PARTS 8u /* n e d p q dp dq qinv */
 
-enum operation { SIGN_PSS, SIGN_PKCS1, VERIFY_PSS, VERIFY_PKCS1, ENCRYPT, DECRYPT };
+/* How something is signed: a number of `schemes`; its operations in a worker are 2 * i and 2 * i + 1. */
+enum scheme { PSS_256, PSS_384, PSS_512, PKCS1_256, PKCS1_RAW, SCHEMES };
+enum operation { ENCRYPT = 2 * SCHEMES, DECRYPT, OPERATIONS };
+_Static_assert(OPERATIONS <= VD_ALG_OPS, "a worker has room for all");
+
+static const struct {
+    const char *digest; /* NULL: none, the message is padded as it is */
+    int size;           /* of the digest, and of PSS's salt */
+    bool pss;
+} schemes[SCHEMES] = {
+    [PSS_256] = {"SHA256", 32, true}, [PSS_384] = {"SHA384", 48, true},
+    [PSS_512] = {"SHA512", 64, true}, [PKCS1_256] = {"SHA256", 32, false},
+    [PKCS1_RAW] = {NULL, 0, false},
+};
+
+#define RAW_MAX (VD_ALG_RSA_SIZE - 11u) /* RFC 8017, 9.2 */
 
 static const struct {
     const char *name;
@@ -211,23 +226,29 @@ static vd_status export(const struct vd_alg_key *key, enum vd_alg_form form, str
     return vd_alg_pkcs8_write(VD_ALG_RSA_4096, &inside, ret, diag);
 }
 
-static bool prepare(EVP_PKEY_CTX *ctx, enum operation operation)
+static bool prepare_signing(EVP_PKEY_CTX *ctx, enum scheme scheme, bool verify)
 {
-    char digest[] = "SHA256", pss[] = OSSL_PKEY_RSA_PAD_MODE_PSS,
-         oaep[] = OSSL_PKEY_RSA_PAD_MODE_OAEP, pkcs1[] = OSSL_PKEY_RSA_PAD_MODE_PKCSV15;
-    int salt = VD_ALG_DIGEST_SIZE;
-    const OSSL_PARAM of_pss[] = {
-        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, digest, sizeof(digest) - 1),
-        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE, pss, sizeof(pss) - 1),
-        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, digest, sizeof(digest) - 1),
-        OSSL_PARAM_int(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, &salt),
-        OSSL_PARAM_END,
-    };
-    const OSSL_PARAM of_pkcs1[] = {
-        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, digest, sizeof(digest) - 1),
-        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE, pkcs1, sizeof(pkcs1) - 1),
-        OSSL_PARAM_END,
-    };
+    char pss[] = OSSL_PKEY_RSA_PAD_MODE_PSS, pkcs1[] = OSSL_PKEY_RSA_PAD_MODE_PKCSV15;
+    char *digest = (char *)(uintptr_t)schemes[scheme].digest;
+    int salt = schemes[scheme].size;
+    OSSL_PARAM list[5], *p = list;
+
+    *p++ = schemes[scheme].pss
+               ? OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE, pss, 0)
+               : OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE, pkcs1, 0);
+    if (digest != NULL)
+        *p++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, digest, 0);
+    if (schemes[scheme].pss) {
+        *p++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, digest, 0);
+        *p++ = OSSL_PARAM_construct_int(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, &salt);
+    }
+    *p = OSSL_PARAM_construct_end();
+    return (verify ? EVP_PKEY_verify_init_ex(ctx, list) : EVP_PKEY_sign_init_ex(ctx, list)) == 1;
+}
+
+static bool prepare(EVP_PKEY_CTX *ctx, unsigned operation)
+{
+    char digest[] = "SHA256", oaep[] = OSSL_PKEY_RSA_PAD_MODE_OAEP;
     const OSSL_PARAM of_oaep[] = {
         OSSL_PARAM_utf8_string(OSSL_ASYM_CIPHER_PARAM_PAD_MODE, oaep, sizeof(oaep) - 1),
         OSSL_PARAM_utf8_string(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, digest, sizeof(digest) - 1),
@@ -235,25 +256,15 @@ static bool prepare(EVP_PKEY_CTX *ctx, enum operation operation)
         OSSL_PARAM_END,
     };
 
-    switch (operation) {
-    case SIGN_PSS:
-        return EVP_PKEY_sign_init_ex(ctx, of_pss) == 1;
-    case SIGN_PKCS1:
-        return EVP_PKEY_sign_init_ex(ctx, of_pkcs1) == 1;
-    case VERIFY_PSS:
-        return EVP_PKEY_verify_init_ex(ctx, of_pss) == 1;
-    case VERIFY_PKCS1:
-        return EVP_PKEY_verify_init_ex(ctx, of_pkcs1) == 1;
-    case ENCRYPT:
+    if (operation == ENCRYPT)
         return EVP_PKEY_encrypt_init_ex(ctx, of_oaep) == 1;
-    case DECRYPT:
+    if (operation == DECRYPT)
         return EVP_PKEY_decrypt_init_ex(ctx, of_oaep) == 1;
-    }
-    return false;
+    return prepare_signing(ctx, operation / 2, operation % 2 != 0);
 }
 
 /* A worker with this operation ready; NULL: no memory, or OpenSSL refuses. */
-static struct vd_alg_worker *take(struct vd_alg_key *key, enum operation operation)
+static struct vd_alg_worker *take(struct vd_alg_key *key, unsigned operation)
 {
     struct vd_alg_worker *worker = vd_alg_worker_take(key);
 
@@ -266,36 +277,65 @@ static struct vd_alg_worker *take(struct vd_alg_key *key, enum operation operati
     return NULL;
 }
 
-static bool is_pss(enum vd_alg_mechanism mechanism)
+static enum scheme scheme_of(enum vd_alg_mechanism mechanism)
 {
-    return mechanism == VD_ALG_RSA_PSS_SHA256 || mechanism == VD_ALG_RSA_PSS_SHA256_DIGEST;
+    switch (mechanism) {
+    case VD_ALG_RSA_PSS_SHA256:
+    case VD_ALG_RSA_PSS_SHA256_DIGEST:
+        return PSS_256;
+    case VD_ALG_RSA_PSS_SHA384_DIGEST:
+        return PSS_384;
+    case VD_ALG_RSA_PSS_SHA512_DIGEST:
+        return PSS_512;
+    case VD_ALG_RSA_PKCS1_RAW:
+        return PKCS1_RAW;
+    default:
+        return PKCS1_256;
+    }
 }
 
-/* The digest of what is signed; for the mechanisms of a digest, that itself. */
+/*
+ * What goes into the padding: the message's digest, made here or given, or the message. Given
+ * bytes are copied, so that one that changes meanwhile is the same for every look at it.
+ */
 static bool digest_of(struct vd_alg_key *key, struct vd_alg_worker *worker,
-                      const struct vd_alg_signing *what, uint8_t ret[VD_ALG_DIGEST_SIZE])
+                      const struct vd_alg_signing *what, struct vd_alg_buffer *ret)
 {
-    if (what->mechanism < VD_ALG_RSA_PSS_SHA256_DIGEST)
-        return vd_alg_sha256(key, worker, &what->message, ret);
-    vd_copy(ret, what->message.data, VD_ALG_DIGEST_SIZE);
+    if (what->mechanism < VD_ALG_RSA_PSS_SHA256_DIGEST) {
+        ret->size = VD_ALG_DIGEST_SIZE;
+        return vd_alg_sha256(key, worker, &what->message, ret->data);
+    }
+    ret->size = what->message.size;
+    if (ret->size != 0)
+        vd_copy(ret->data, what->message.data, ret->size);
     return true;
+}
+
+static vd_status check_raw(const struct vd_alg_signing *what, struct vd_diag *diag)
+{
+    if (what->mechanism != VD_ALG_RSA_PKCS1_RAW || what->message.size <= RAW_MAX)
+        return VD_OK;
+    return vd_diagf(diag, VD_E_SIZE, "%zu bytes to be padded; at most %u", what->message.size,
+                    RAW_MAX);
 }
 
 static vd_status sign(struct vd_alg_key *key, const struct vd_alg_signing *what,
                       struct vd_alg_buffer *out, struct vd_diag *diag)
 {
-    enum operation operation = is_pss(what->mechanism) ? SIGN_PSS : SIGN_PKCS1;
-    uint8_t digest[VD_ALG_DIGEST_SIZE];
+    unsigned operation = 2 * scheme_of(what->mechanism);
+    uint8_t bytes[RAW_MAX];
+    struct vd_alg_buffer digest = {bytes, sizeof(bytes), 0};
     struct vd_alg_worker *worker;
     size_t size = VD_ALG_RSA_SIZE;
     bool good;
 
+    VD_TRY(check_raw(what, diag));
     VD_TRY(vd_alg_room(out, VD_ALG_RSA_SIZE, diag));
     worker = take(key, operation);
     if (worker == NULL)
         return vd_alg_failed(diag, "OpenSSL could not prepare a signature");
-    good = digest_of(key, worker, what, digest) &&
-           EVP_PKEY_sign(worker->op[operation], out->data, &size, digest, sizeof(digest)) == 1 &&
+    good = digest_of(key, worker, what, &digest) &&
+           EVP_PKEY_sign(worker->op[operation], out->data, &size, bytes, digest.size) == 1 &&
            size == VD_ALG_RSA_SIZE;
     vd_alg_worker_put(key, worker);
     return good ? VD_OK : vd_alg_failed(diag, "OpenSSL could not sign");
@@ -304,20 +344,22 @@ static vd_status sign(struct vd_alg_key *key, const struct vd_alg_signing *what,
 static vd_status verify(struct vd_alg_key *key, const struct vd_alg_signing *what,
                         const struct vd_alg_bytes *signature, struct vd_diag *diag)
 {
-    enum operation operation = is_pss(what->mechanism) ? VERIFY_PSS : VERIFY_PKCS1;
-    uint8_t digest[VD_ALG_DIGEST_SIZE];
+    unsigned operation = 2 * scheme_of(what->mechanism) + 1;
+    uint8_t bytes[RAW_MAX];
+    struct vd_alg_buffer digest = {bytes, sizeof(bytes), 0};
     struct vd_alg_worker *worker;
     bool good, holds = false;
 
+    VD_TRY(check_raw(what, diag));
     if (signature->size != VD_ALG_RSA_SIZE)
         return vd_alg_wrong_size("a signature", signature->size, VD_ALG_RSA_SIZE, diag);
     worker = take(key, operation);
     if (worker == NULL)
         return vd_alg_failed(diag, "OpenSSL could not prepare a signature");
-    good = digest_of(key, worker, what, digest);
+    good = digest_of(key, worker, what, &digest);
     if (good)
-        holds = EVP_PKEY_verify(worker->op[operation], signature->data, signature->size, digest,
-                                sizeof(digest)) == 1;
+        holds = EVP_PKEY_verify(worker->op[operation], signature->data, signature->size, bytes,
+                                digest.size) == 1;
     vd_alg_worker_put(key, worker);
     if (!good)
         return vd_alg_failed(diag, "OpenSSL could not hash");

@@ -31,7 +31,8 @@ static const struct vd_alg_info rows[] = {
      .name = "rsa-4096",
      .usages = CRYPT | CERTIFYING | WRAPPING,
      .mechanisms = M(RSA_OAEP_SHA256) | M(RSA_PSS_SHA256) | M(RSA_PKCS1_SHA256) |
-                   M(RSA_PSS_SHA256_DIGEST) | M(RSA_PKCS1_SHA256_DIGEST),
+                   M(RSA_PSS_SHA256_DIGEST) | M(RSA_PKCS1_SHA256_DIGEST) | M(RSA_PKCS1_RAW) |
+                   M(RSA_PSS_SHA384_DIGEST) | M(RSA_PSS_SHA512_DIGEST),
      .import_forms = F(PKCS8) | F(SPKI),
      .standard = VD_ALG_RSA_PSS_SHA256,
      .has_public = true,
