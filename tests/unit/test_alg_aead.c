@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "services/crypto/alg/alg.h"
+#include "services/crypto/alg/internal.h"
 #include "tests/support/alg.h"
 
 static const enum vd_alg_type types[] = {VD_ALG_AES_256_GCM, VD_ALG_CHACHA20_POLY1305};
@@ -339,6 +339,31 @@ VD_TEST(no_nonce_comes_twice)
     for (size_t i = 1; i < VD_COUNT(nonces); i++)
         VD_EXPECT(memcmp(nonces[i - 1], nonces[i], 28) != 0);
     vd_alg_key_free(again);
+    vd_alg_key_free(key);
+}
+
+/* An epoch that has given out its messages or bytes is followed by another; it still opens. */
+VD_TEST(epoch_ends_at_its_limits)
+{
+    struct vd_alg_key *key = vd_test_key(VD_ALG_AES_256_GCM);
+    uint8_t sealed[5][256];
+    char plain[256];
+    size_t size = seal(key, "text", "", sealed[0]);
+
+    atomic_store(&atomic_load(&key->own)->messages, VD_ALG_EPOCH_MESSAGES - 1);
+    seal(key, "text", "", sealed[1]);
+    seal(key, "text", "", sealed[2]);
+    VD_EXPECT_MEM(sealed[0] + 12, sealed[1] + 12, VD_ALG_SALT_SIZE);
+    VD_EXPECT_MEM(sealed[1] + 32, "\0\0\0\0\xff\xff\xff\xff", 8);
+    VD_EXPECT(memcmp(sealed[1] + 12, sealed[2] + 12, VD_ALG_SALT_SIZE) != 0);
+    VD_EXPECT_MEM(sealed[2] + 32, "\0\0\0\0\0\0\0\0", 8);
+    atomic_store(&atomic_load(&key->own)->bytes, VD_ALG_EPOCH_BYTES - 1);
+    seal(key, "text", "", sealed[3]);
+    seal(key, "text", "", sealed[4]);
+    VD_EXPECT_MEM(sealed[2] + 12, sealed[3] + 12, VD_ALG_SALT_SIZE);
+    VD_EXPECT(memcmp(sealed[3] + 12, sealed[4] + 12, VD_ALG_SALT_SIZE) != 0);
+    for (size_t i = 0; i < VD_COUNT(sealed); i++)
+        VD_EXPECT_EQ(unseal(key, sealed[i], size, "", plain), VD_OK);
     vd_alg_key_free(key);
 }
 
