@@ -2,6 +2,7 @@
 """`veridian key vectors`: every published file passes, a wrong vector fails, a damaged
 or foreign file is an input error with its place. Prints TAP."""
 import gzip
+import hashlib
 import json
 import os
 import subprocess
@@ -137,6 +138,66 @@ def case_a_wrong_wycheproof_vector_fails():
             test["result"] = "invalid"
             write(place, "one.json", document)
             assert counts(path, code=1) == (0, 1, 0), name
+
+
+def case_ml_dsa_interfaces_of_acvp():
+    """Wycheproof's signatures in ACVP's shape: the external interface with its context, and the
+    internal one with mu computed here (FIPS 204, algorithm 7, line 6)."""
+    def shake(*parts):
+        return hashlib.shake_256(b"".join(parts)).digest(64)
+
+    external, internal, number = [], [], 0
+    document = json.loads(wycheproof("mldsa_65_verify_test.json").read_text(encoding="utf-8"))
+    for group in document["testGroups"]:
+        for test in group["tests"]:
+            message, context = bytes.fromhex(test["msg"]), bytes.fromhex(test.get("ctx", ""))
+            if len(context) > 255:
+                continue
+            number += 1
+            row = {"tcId": number, "pk": group["publicKey"], "signature": test["sig"],
+                   "testPassed": test["result"] == "valid", "context": context.hex()}
+            mu = shake(shake(bytes.fromhex(group["publicKey"])), bytes([0, len(context)]), context,
+                       message)
+            external.append(dict(row, message=message.hex()))
+            internal.append(dict(row, mu=mu.hex()))
+    head = {"vsId": 1, "algorithm": "ML-DSA", "mode": "sigVer", "revision": "FIPS204"}
+    common = {"testType": "AFT", "parameterSet": "ML-DSA-65"}
+    with tempfile.TemporaryDirectory() as place:
+        groups = [dict(common, tgId=1, signatureInterface="external", preHash="pure",
+                       externalMu=False, tests=external),
+                  dict(common, tgId=2, signatureInterface="internal", externalMu=True,
+                       tests=internal),
+                  dict(common, tgId=3, signatureInterface="external", preHash="preHash",
+                       tests=external[:3])]
+        path = write(place, "internalProjection.json", dict(head, testGroups=groups))
+        assert counts(path) == (2 * number, 0, 3)
+        assert "HashML-DSA-65" in vectors(path).stdout
+        # a message taken for the other interface's does not verify
+        groups[0]["signatureInterface"] = "internal"
+        write(place, "internalProjection.json", dict(head, testGroups=groups[:1]))
+        valid = sum(test["testPassed"] for test in external)
+        assert counts(path, code=1) == (number - valid, valid, 0)
+
+
+def case_public_keys_of_answers_stand_in_their_groups():
+    """RFC 6979, A.2.5, in the shape of ACVP's sigGen: r and s a test, qx and qy a group."""
+    head = {"vsId": 1, "algorithm": "ECDSA", "mode": "sigGen", "revision": "FIPS186-5"}
+    prompt = dict(head, testGroups=[{
+        "tgId": 1, "testType": "AFT", "curve": "P-256", "hashAlg": "SHA2-256",
+        "componentTest": False, "tests": [{"tcId": 1, "message": b"sample".hex()}]}])
+    answers = dict(head, testGroups=[{
+        "tgId": 1, "qx": "60FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB6",
+        "qy": "7903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D4462299",
+        "tests": [{"tcId": 1,
+                   "r": "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716",
+                   "s": "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"}]}])
+    with tempfile.TemporaryDirectory() as place:
+        path = write(place, "prompt.json", prompt)
+        write(place, "expectedResults.json", answers)
+        assert counts(path) == (1, 0, 0)
+        answers["testGroups"][0]["tests"][0]["s"] = "01"
+        write(place, "expectedResults.json", answers)
+        assert counts(path, code=1) == (0, 1, 0)
 
 
 def case_other_algorithms_are_skipped_by_name():

@@ -182,7 +182,8 @@ static void vector_done(struct vd_vector *v)
 
 static bool is_acvp(const json_t *root)
 {
-    return json_object_get(root, "vsId") != NULL || json_object_get(root, "revision") != NULL;
+    return json_object_get(root, "vsId") != NULL || json_object_get(root, "revision") != NULL ||
+           json_object_get(root, "mode") != NULL;
 }
 
 /* ACVP's files may stand in an array behind an object with the version alone. */
@@ -230,11 +231,10 @@ static const json_t *by_number(const json_t *list, const char *name, const json_
     return NULL;
 }
 
-/* A test with its answer put in. NULL: no memory. */
-static json_t *with_answer(const json_t *test, const json_t *answers)
+/* A group or test with what only its answer has put in. NULL: no memory. */
+static json_t *with_answer(const json_t *question, const json_t *answer)
 {
-    const json_t *answer = by_number(answers, "tcId", json_object_get(test, "tcId"));
-    json_t *whole = json_copy((json_t *)(uintptr_t)test);
+    json_t *whole = json_copy((json_t *)(uintptr_t)question);
 
     if (whole != NULL && answer != NULL &&
         json_object_update_missing(whole, (json_t *)(uintptr_t)answer) != 0) {
@@ -258,7 +258,8 @@ static vd_status run_test(struct vd_vectors *run, const struct schema *schema, s
     if (!json_is_object(v->test))
         return vd_vector_wrong(v, "", "an object");
     if (schema->answers != NULL) {
-        whole = with_answer(v->test, schema->answers);
+        whole = with_answer(v->test,
+                            by_number(schema->answers, "tcId", json_object_get(v->test, "tcId")));
         if (whole == NULL)
             return vd_diag_fail(v->diag, VD_E_NO_MEMORY, "out of memory");
         v->test = whole;
@@ -269,24 +270,12 @@ static vd_status run_test(struct vd_vectors *run, const struct schema *schema, s
     return status;
 }
 
-static vd_status run_group(struct vd_vectors *run, const struct schema *schema, size_t index,
-                           struct vd_diag *diag)
+static vd_status run_tests(struct vd_vectors *run, const struct schema *schema, const json_t *group,
+                           size_t index, struct vd_diag *diag)
 {
-    const json_t *group = json_array_get(json_object_get(schema->root, "testGroups"), index);
     const json_t *tests = json_object_get(group, "tests");
-    struct schema own = *schema;
     size_t count = json_array_size(tests);
 
-    if (!json_is_array(tests))
-        return vd_diagf(diag, VD_E_INVALID, "testGroups[%zu].tests: expected an array", index);
-    if (count > VD_VECTORS_TESTS_MAX)
-        return vd_diagf(diag, VD_E_LIMIT, "testGroups[%zu] has more than %u tests", index,
-                        VD_VECTORS_TESTS_MAX);
-    if (schema->answers != NULL) {
-        const json_t *answers = json_object_get(schema->answers, "testGroups");
-        own.answers =
-            json_object_get(by_number(answers, "tgId", json_object_get(group, "tgId")), "tests");
-    }
     for (size_t i = 0; i < count; i++) {
         struct vd_vector v = {.diag = diag,
                               .root = schema->root,
@@ -294,9 +283,37 @@ static vd_status run_group(struct vd_vectors *run, const struct schema *schema, 
                               .test = json_array_get(tests, i),
                               .group_index = index,
                               .test_index = i};
-        VD_TRY(run_test(run, &own, &v));
+        VD_TRY(run_test(run, schema, &v));
     }
     return VD_OK;
+}
+
+static vd_status run_group(struct vd_vectors *run, const struct schema *schema, size_t index,
+                           struct vd_diag *diag)
+{
+    const json_t *group = json_array_get(json_object_get(schema->root, "testGroups"), index);
+    const json_t *tests = json_object_get(group, "tests"), *answer;
+    struct schema own = *schema;
+    json_t *whole;
+    vd_status status;
+
+    if (!json_is_array(tests))
+        return vd_diagf(diag, VD_E_INVALID, "testGroups[%zu].tests: expected an array", index);
+    if (json_array_size(tests) > VD_VECTORS_TESTS_MAX)
+        return vd_diagf(diag, VD_E_LIMIT, "testGroups[%zu] has more than %u tests", index,
+                        VD_VECTORS_TESTS_MAX);
+    if (schema->answers == NULL)
+        return run_tests(run, schema, group, index, diag);
+    /* Signatures' answers have their public key in the group. */
+    answer = by_number(json_object_get(schema->answers, "testGroups"), "tgId",
+                       json_object_get(group, "tgId"));
+    whole = with_answer(group, answer);
+    if (whole == NULL)
+        return vd_diag_fail(diag, VD_E_NO_MEMORY, "out of memory");
+    own.answers = json_object_get(answer, "tests");
+    status = run_tests(run, &own, whole, index, diag);
+    json_decref(whole);
+    return status;
 }
 
 /* A member that only the answer has, by mode ("": the algorithms without modes). */
