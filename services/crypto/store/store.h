@@ -311,7 +311,8 @@ vd_status vd_kstore_attachments(struct vd_kstore *store, const uint8_t id[VD_KST
 
 /*
  * Writes a consistent copy to the file `path` (mode 0600), which appears whole or not at all;
- * changes go on meanwhile. It opens with the same root, as an older store.
+ * changes go on meanwhile. A kill can leave `path`.XXXXXX beside it. The copy opens with the same
+ * root, as an older store.
  */
 vd_status vd_kstore_backup(struct vd_kstore *store, const char *path, struct vd_diag *diag);
 
