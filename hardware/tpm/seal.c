@@ -209,19 +209,6 @@ vd_status vd_tpm_policy_pcr_digest(struct vd_tpm_crypto *crypto,
     return vd_tpm_hash(crypto, pieces, VD_COUNT(pieces), digest);
 }
 
-vd_status vd_tpm_policy_pcr(struct vd_tpm *tpm, const struct vd_tpm_session *session,
-                            const struct vd_tpm_selection *selection, struct vd_diag *diag)
-{
-    struct vd_tpm_response response;
-    struct vd_tpm_command command;
-
-    vd_tpm_begin(&command, CC_POLICY_PCR);
-    vd_write_be32(&command.w, session->handle);
-    vd_write_be16(&command.w, 0); /* the PCRs as they are */
-    vd_tpm_selection_write(&command.w, selection);
-    return vd_tpm_run(tpm, &command, &response, diag);
-}
-
 /* A TPM2B, kept whole with its size. */
 static vd_status keep_2b(struct vd_reader *r, size_t max, uint8_t *ret, size_t *ret_size)
 {

@@ -53,10 +53,6 @@ vd_status vd_tpm_policy_pcr_digest(struct vd_tpm_crypto *crypto,
 vd_status vd_tpm_pcr_digest(struct vd_tpm_crypto *crypto, const struct vd_pcr_bank *bank,
                             uint32_t pcrs, uint8_t ret[VD_TPM_HASH_SIZE]);
 
-/* TPM2_PolicyPCR: binds the session to the PCRs as they are now. */
-vd_status vd_tpm_policy_pcr(struct vd_tpm *tpm, const struct vd_tpm_session *session,
-                            const struct vd_tpm_selection *selection, struct vd_diag *diag);
-
 struct vd_tpm_seal_request {
     const struct vd_tpm_storage_key *parent;
     const uint8_t *policy;              /* VD_TPM_HASH_SIZE bytes */

@@ -105,6 +105,9 @@ def case_the_tpm_locks_itself_and_says_for_how_long():
         message = p.refused("--auth-file", p.pin)
         assert "locked after 2 wrong passwords (of 2)" in message, message
         assert "1234 seconds" in message, message
+        info = json.loads(run(VERIDIAN, "tpm", "info", "--json", "--tpm", p.tpm.name).stdout)
+        assert info["lockout"] == {"locked": True, "failed": 2, "allowed": 2,
+                                   "interval_s": 1234}, info
         # The branch without a password is not locked.
         p.tool("tpm2_pcrreset", "16")
         assert p.unseal()[1] == SECRET

@@ -81,25 +81,45 @@ static void print_info(const struct vd_tpm_info *info, const struct vd_tpm_selec
     putchar('\n');
 }
 
+static void print_lockout(const struct vd_tpm_lockout *lockout)
+{
+    printf("passwords     %s, %u of %u wrong ones", lockout->locked ? "locked" : "accepted",
+           lockout->failed, lockout->allowed);
+    if (lockout->interval_s > 0)
+        printf("; one is forgiven every %u s", lockout->interval_s);
+    putchar('\n');
+}
+
+static json_t *lockout_json(const struct vd_tpm_lockout *lockout)
+{
+    return json_pack("{s:b, s:I, s:I, s:I}", "locked", lockout->locked, "failed",
+                     (json_int_t)lockout->failed, "allowed", (json_int_t)lockout->allowed,
+                     "interval_s", (json_int_t)lockout->interval_s);
+}
+
 static vd_status show_info(const struct tpm_args *args, struct vd_diag *diag)
 {
     struct vd_tpm tpm VD_AUTO(vd_tpm_close) = {.fd = -1};
     struct vd_tpm_selection banks;
+    struct vd_tpm_lockout lockout;
     struct vd_tpm_info info;
 
     VD_TRY(vd_tpm_open(&tpm, args->tpm, diag));
+    VD_TRY(vd_tpm_lockout(&tpm, &lockout, diag));
     VD_TRY(vd_tpm_info(&tpm, &info, diag));
     VD_TRY(vd_tpm_pcr_banks(&tpm, &banks, diag));
     if (!args->json) {
         print_info(&info, &banks);
+        print_lockout(&lockout);
         return VD_OK;
     }
-    return vd_json_print(
-        json_pack("{s:s, s:s, s:s, s:i, s:[I, I], s:o, s:o}", "manufacturer", info.manufacturer,
-                  "vendor", info.vendor, "family", info.family, "revision", (int)info.revision,
-                  "firmware", (json_int_t)info.firmware[0], (json_int_t)info.firmware[1],
-                  "pcr_banks", banks_json(&banks), "algorithms", algorithms_json(&info)),
-        diag);
+    return vd_json_print(json_pack("{s:s, s:s, s:s, s:i, s:[I, I], s:o, s:o, s:o}", "manufacturer",
+                                   info.manufacturer, "vendor", info.vendor, "family", info.family,
+                                   "revision", (int)info.revision, "firmware",
+                                   (json_int_t)info.firmware[0], (json_int_t)info.firmware[1],
+                                   "pcr_banks", banks_json(&banks), "algorithms",
+                                   algorithms_json(&info), "lockout", lockout_json(&lockout)),
+                         diag);
 }
 
 static int info(const struct vd_cli_call *call)

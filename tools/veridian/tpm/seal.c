@@ -215,7 +215,8 @@ static int seal(const struct vd_cli_call *call)
 
     if (status == VD_OK)
         status = seal_in(&run, args, &file, &data, &diag);
-    vd_wipe(data.data, data.size);
+    if (data.data != NULL)
+        vd_wipe(data.data, data.size);
     return vd_cli_report(status, &diag);
 }
 
