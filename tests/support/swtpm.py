@@ -32,7 +32,7 @@ class Swtpm:
              "--flags", "not-need-init,startup-clear"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         limit = time.monotonic() + 30
-        while not (os.path.exists(self.path) and os.path.exists(f"{self.path}.ctrl")):
+        while not (os.path.exists(f"{self.path}.ctrl") and self._listens()):
             if self.process.poll() is not None or time.monotonic() > limit:
                 self.close()
                 raise AssertionError("swtpm does not start")
@@ -43,6 +43,15 @@ class Swtpm:
 
     def __exit__(self, *exc):
         self.close()
+
+    def _listens(self):
+        """A socket's file is there before somebody listens."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            try:
+                sock.connect(self.path)
+            except OSError:
+                return False
+        return True
 
     def stop(self):
         self.process.terminate()
