@@ -70,6 +70,7 @@ static vd_status ask(struct vd_secret *pin, struct vd_diag *diag)
     }
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG); /* no signal leaves a terminal without echo */
+    quiet.c_cc[VEOL] = INTERRUPT;              /* ends the line, so that it is read at once */
     if (tcsetattr(fd, TCSAFLUSH, &quiet) != 0)
         return vd_diagf_errno(diag, VD_E_SYSTEM, errno, "cannot quiet the terminal");
     status = vd_fd_write(fd, question, sizeof(question) - 1);

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -241,6 +242,35 @@ def case_the_pin_comes_from_many_places_but_never_from_the_call():
         assert b"CKR_PIN_INCORRECT" in done.stderr and b"999999" not in done.stderr, done
         t.write("wrong", b"\n")
         t.hsm(*create, f"{t.uri};object=f?pin-source={wrong}", pin=False, code=2)
+
+
+def at_a_terminal(t, answer, *args):
+    """The command with a terminal of its own, on which the PIN is typed; (exit code, what it showed)."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve(VERIDIAN, [VERIDIAN, "hsm", *args], t.env)
+    shown = b""
+    while b"PIN: " not in shown:
+        shown += os.read(fd, 1024)
+    os.write(fd, answer)
+    try:
+        while more := os.read(fd, 1024):
+            shown += more
+    except OSError:
+        pass  # the other side is closed
+    os.close(fd)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
+
+
+def case_a_pin_is_typed_without_echo():
+    with SoftToken() as t:
+        call = ("create", "--module", t.module, "--kind", "aes-256")
+        code, shown = at_a_terminal(t, PIN.encode() + b"\n", *call, f"{t.uri};object=a")
+        assert code == 0 and PIN.encode() not in shown and b"object=a" in shown, shown
+        code, shown = at_a_terminal(t, b"\x03", *call, f"{t.uri};object=b")
+        assert code == 2 and b"no PIN was given" in shown, shown
+        code, shown = at_a_terminal(t, b"1" * 300 + b"\n", *call, f"{t.uri};object=b")
+        assert code == 2 and b"at most 256" in shown and b"111" not in shown, shown
 
 
 def case_what_is_not_there_is_said():

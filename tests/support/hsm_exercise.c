@@ -4,6 +4,8 @@
  * PIN $VD_HSM_PIN. $VD_HSM_LACKS names the mechanisms that this module is known not to have: their
  * absence must be said by name, and for every other one the operation must work.
  */
+#include <dlfcn.h>
+#include <p11-kit/pkcs11.h>
 #include <stdlib.h>
 
 #include <openssl/evp.h>
@@ -297,4 +299,48 @@ VD_TEST(two_connections_share_a_module)
     sign_and_verify(second, &found, VD_HSM_ECDSA);
     destroy(second, &found);
     vd_hsm_close(second);
+}
+
+/* ---- Somebody else in the process ends what is ours ---- */
+
+static CK_FUNCTION_LIST *functions(void)
+{
+    void *library = dlopen(need("VD_HSM_MODULE"), RTLD_NOW | RTLD_LOCAL);
+    CK_C_GetFunctionList get;
+    CK_FUNCTION_LIST *f = NULL;
+
+    *(void **)&get = dlsym(library, "C_GetFunctionList");
+    VD_EXPECT(get != NULL && get(&f) == CKR_OK);
+    return f;
+}
+
+static void sign_once(struct vd_hsm *hsm, struct vd_hsm_key *key)
+{
+    struct vd_hsm_message message = {VD_HSM_ECDSA, VD_HSM_SHA256, text, sizeof(text), false};
+    struct vd_hsm_block signature;
+    struct vd_diag diag = {};
+
+    if (vd_hsm_sign(hsm, key, &message, &signature, &diag) != VD_OK)
+        vd_test_fail(__FILE__, __LINE__, "%s", diag.text);
+}
+
+VD_TEST(sessions_that_another_ends_are_opened_again)
+{
+    CK_FUNCTION_LIST *f = functions();
+    struct vd_hsm *hsm = open_token();
+    CK_SLOT_ID slot = vd_hsm_token(hsm)->slot;
+    CK_SESSION_HANDLE other;
+    struct vd_hsm_key key;
+
+    VD_EXPECT(make(hsm, VD_HSM_EC, 256, VD_HSM_TO_SIGN, &key));
+    sign_once(hsm, &key);
+    VD_EXPECT(f->C_CloseAllSessions(slot) == CKR_OK);
+    sign_once(hsm, &key);
+    VD_EXPECT(f->C_Finalize(NULL) == CKR_OK);
+    sign_once(hsm, &key);
+    VD_EXPECT(f->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &other) == CKR_OK);
+    VD_EXPECT(f->C_Logout(other) == CKR_OK);
+    sign_once(hsm, &key);
+    destroy(hsm, &key);
+    vd_hsm_close(hsm);
 }

@@ -6,6 +6,8 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/harness.h"
 #include "tests/support/fake_pkcs11.h"
@@ -362,6 +364,26 @@ VD_TEST(a_token_goes_and_comes_back)
     VD_EXPECT_EQ(sign_ecdsa(hsm, NULL), VD_E_MISSING);
     control->other_token = false;
     VD_EXPECT_EQ(sign_ecdsa(hsm, NULL), VD_OK);
+    vd_hsm_close(hsm);
+}
+
+VD_TEST(a_forked_child_does_not_use_its_parents_session)
+{
+    struct vd_hsm *hsm = NULL;
+    int status = -1;
+    pid_t child;
+
+    fixture();
+    VD_EXPECT_EQ(open_with("1234", &hsm, NULL), VD_OK);
+    child = fork();
+    if (child == 0) {
+        bool refused = list(hsm, NULL) == VD_E_USAGE;
+
+        vd_hsm_close(hsm); /* nor ends it */
+        _exit(refused ? 0 : 1);
+    }
+    VD_EXPECT(waitpid(child, &status, 0) == child && status == 0);
+    VD_EXPECT_EQ(list(hsm, NULL), VD_OK);
     vd_hsm_close(hsm);
 }
 
