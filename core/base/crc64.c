@@ -553,14 +553,19 @@ static uint64_t by_table(uint64_t crc, const uint8_t *p, size_t size)
     return crc;
 }
 
-uint64_t vd_crc64(uint64_t crc, const void *data, size_t size)
+uint32_t vd_crc64_way(void)
+{
+    return vd_crc64_fold_way();
+}
+
+uint64_t vd_crc64_piece(uint32_t way, uint64_t crc, const void *data, size_t size)
 {
     const uint8_t *p = data;
 
     crc = ~crc;
-    if (size >= VD_CRC64_FOLD_MIN) {
+    if (way != VD_CRC64_BY_TABLE && size >= VD_CRC64_FOLD_MIN) {
         uint8_t last[VD_CRC64_FOLDED];
-        size_t folded = vd_crc64_fold(crc, p, size, last);
+        size_t folded = vd_crc64_fold(way, crc, p, size, last);
 
         if (folded > 0)
             crc = by_table(0, last, sizeof(last));
@@ -568,4 +573,10 @@ uint64_t vd_crc64(uint64_t crc, const void *data, size_t size)
         size -= folded;
     }
     return ~by_table(crc, p, size);
+}
+
+uint64_t vd_crc64(uint64_t crc, const void *data, size_t size)
+{
+    return vd_crc64_piece(size < VD_CRC64_FOLD_MIN ? VD_CRC64_BY_TABLE : vd_crc64_way(), crc, data,
+                          size);
 }

@@ -15,4 +15,12 @@
  */
 uint64_t vd_crc64(uint64_t crc, const void *data, size_t size);
 
+/*
+ * The same for large data in pieces, which are to be looked at while they are in the processor's
+ * cache: how this processor computes it best, which costs some microseconds to ask, and a
+ * piece computed so.
+ */
+uint32_t vd_crc64_way(void);
+uint64_t vd_crc64_piece(uint32_t way, uint64_t crc, const void *data, size_t size);
+
 #endif

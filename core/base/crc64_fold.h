@@ -14,6 +14,8 @@
 #define VD_CRC64_FOLD_MIN ((size_t)64 << 10) /* below, asking what the processor can costs more */
 #define VD_CRC64_FOLDED   16u
 
+enum vd_crc64_ways { VD_CRC64_BY_TABLE, VD_CRC64_BY_CLMUL, VD_CRC64_BY_WIDE };
+
 #if defined(__x86_64__) && !defined(__CPROVER)
 typedef long long vd_clmul_lane __attribute__((vector_size(16)));
 
@@ -124,26 +126,37 @@ VD_INLINE bool vd_can_fold_wide(uint32_t ecx)
     return (eax & 6) == 6 && (vd_cpuid_ecx(7) >> 10 & 1) != 0; /* VPCLMULQDQ */
 }
 
+/* The best that the processor can. */
+VD_INLINE uint32_t vd_crc64_fold_way(void)
+{
+    uint32_t ecx = vd_cpuid_ecx(1);
+
+    if ((ecx >> 1 & 1) == 0) /* PCLMULQDQ */
+        return VD_CRC64_BY_TABLE;
+    return vd_can_fold_wide(ecx) ? VD_CRC64_BY_WIDE : VD_CRC64_BY_CLMUL;
+}
+
 /*
  * Folds `size` (at least VD_CRC64_FOLD_MIN) bytes behind the state `crc`, which is not inverted,
  * to the bytes in `ret`, which take their place behind the state 0. Returns how many were
  * folded; 0: the processor cannot, `ret` is untouched.
  */
-VD_INLINE size_t vd_crc64_fold(uint64_t crc, const uint8_t *p, size_t size,
+VD_INLINE size_t vd_crc64_fold(uint32_t way, uint64_t crc, const uint8_t *p, size_t size,
                                uint8_t ret[VD_CRC64_FOLDED])
 {
-    uint32_t ecx = vd_cpuid_ecx(1);
-
-    if ((ecx >> 1 & 1) == 0) /* PCLMULQDQ */
-        return 0;
-    return vd_can_fold_wide(ecx) ? vd_crc64_fold_wide(crc, p, size, ret)
-                                 : vd_crc64_fold_pclmul(crc, p, size, ret);
+    return way == VD_CRC64_BY_WIDE ? vd_crc64_fold_wide(crc, p, size, ret)
+                                   : vd_crc64_fold_pclmul(crc, p, size, ret);
 }
 #else
-VD_INLINE size_t vd_crc64_fold(uint64_t crc, const uint8_t *p, size_t size,
+VD_INLINE uint32_t vd_crc64_fold_way(void)
+{
+    return VD_CRC64_BY_TABLE;
+}
+
+VD_INLINE size_t vd_crc64_fold(uint32_t way, uint64_t crc, const uint8_t *p, size_t size,
                                uint8_t ret[VD_CRC64_FOLDED])
 {
-    (void)crc, (void)p, (void)size, (void)ret;
+    (void)way, (void)crc, (void)p, (void)size, (void)ret;
     return 0;
 }
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "core/base/checked.h"
-#include "core/policydb/conditional.h"
 #include "core/policydb/verify.h"
 
 struct section_spec {
@@ -83,7 +82,7 @@ static vd_status no_magic(struct vd_diag *diag)
                            "not a compiled policy: expected the magic VDPOLICY");
 }
 
-static vd_status check_frame(const struct vd_pdb_check *c, size_t size)
+static vd_status check_frame(struct vd_pdb_check *c, size_t size)
 {
     const struct vd_pdb_header *head = c->head;
 
@@ -101,7 +100,7 @@ static vd_status check_frame(const struct vd_pdb_check *c, size_t size)
     if (head->total_size < size)
         return vd_diag_fail_at(c->diag, VD_E_TRAILING, head->total_size,
                                "there is data after the policy's end");
-    if (head->checksum != vd_policydb_checksum(c->base, c->size))
+    if (head->checksum != vd_pdb_scan(c))
         return vd_diag_fail_at(c->diag, VD_E_CHECKSUM, AT(checksum),
                                "the checksum does not fit the content: the policy is damaged");
     return VD_OK;

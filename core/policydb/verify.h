@@ -11,12 +11,28 @@
 
 #include "core/policydb/policydb.h"
 
+/* A table of indexes, looked at while the checksum is computed: most of a policy. */
+struct vd_pdb_scan {
+    uint32_t from, to; /* bytes of the blob; empty where the header makes no sense */
+    uint32_t limit;
+    bool below; /* every index is below the limit */
+};
+
+enum { VD_PDB_SCAN_ROOT, VD_PDB_SCAN_ROWS, VD_PDB_SCAN_BLOCKS, VD_PDB_SCANS };
+
 struct vd_pdb_check {
     const uint8_t *base; /* aligned to 8 */
     uint32_t size;
     const struct vd_pdb_header *head;
     struct vd_diag *diag;
+    struct vd_pdb_scan scans[VD_PDB_SCANS];
 };
+
+/*
+ * The checksum of the blob, and the scans on the way: before anything is checked, so that
+ * nothing is relied on. open.c and verify_rules.c.
+ */
+uint64_t vd_pdb_scan(struct vd_pdb_check *c);
 
 /* Notes that a row of a section is wrong, with the row's offset and a text of both. */
 vd_status vd_pdb_bad(const struct vd_pdb_check *c, enum vd_pdb_section section, uint32_t row,

@@ -1,50 +1,78 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "core/policydb/verify.h"
 
+#define ONES 0x0101010101010101u
+#define TOPS 0x8080808080808080u
+
 static bool visible(uint8_t byte)
 {
     return byte > 0x20 && byte < 0x7f && byte != ':';
 }
 
+/* A top bit for each byte of x below `limit`, which is at most 0x80, where x has no top bits. */
+static uint64_t below(uint64_t x, uint8_t limit)
+{
+    return ~((x | TOPS) - ONES * limit) & TOPS;
+}
+
+/* A top bit for each of eight bytes that is zero; `ret_good`: the others are all visible. */
+static uint64_t look_at(uint64_t x, bool *ret_good)
+{
+    uint64_t zeros = below(x, 1) & ~x;
+    uint64_t good = ~below(x, 0x21) & below(x, 0x7f) & ~below(x ^ ONES * ':', 1) & ~x;
+
+    *ret_good = ((good | zeros) & TOPS) == TOPS;
+    return zeros;
+}
+
+static vd_status bad_byte(const struct vd_pdb_check *c, uint32_t at)
+{
+    const uint8_t *bytes = vd_pdb_rows(c, VD_PDB_STRINGS);
+
+    while (bytes[at] == 0 || visible(bytes[at]))
+        at++;
+    return vd_pdb_bad(c, VD_PDB_STRINGS, at, VD_E_SYNTAX,
+                      "a byte that no name may have: expected visible ASCII without ':'");
+}
+
+/*
+ * Bytes that names may have, and no string longer than a name may be: so each offset of
+ * a byte that is not zero is that of a name.
+ */
 static vd_status check_strings(const struct vd_pdb_check *c)
 {
     const uint8_t *bytes = vd_pdb_rows(c, VD_PDB_STRINGS);
-    uint32_t count = vd_pdb_rows_count(c, VD_PDB_STRINGS);
+    uint32_t count = vd_pdb_rows_count(c, VD_PDB_STRINGS), start = 0;
 
     if (count == 0 || bytes[0] != 0)
         return vd_pdb_bad(c, VD_PDB_STRINGS, 0, VD_E_RANGE, "no empty string at the start");
     if (bytes[count - 1] != 0)
         return vd_pdb_bad(c, VD_PDB_STRINGS, count - 1, VD_E_RANGE, "the last string has no end");
-    for (uint32_t i = 0; i < count; i++) {
-        if (bytes[i] != 0 && !visible(bytes[i]))
-            return vd_pdb_bad(c, VD_PDB_STRINGS, i, VD_E_SYNTAX,
-                              "a byte that no name may have: expected visible ASCII without ':'");
+    for (uint32_t i = 0; i < count; i += sizeof(uint64_t)) {
+        uint64_t x = 0, zeros;
+        bool good;
+
+        __builtin_memcpy(&x, bytes + i, count - i < sizeof(x) ? count - i : sizeof(x));
+        zeros = look_at(x, &good);
+        if (!good)
+            return bad_byte(c, i);
+        for (; zeros != 0; zeros &= zeros - 1) {
+            uint32_t end = i + ((uint32_t)__builtin_ctzll(zeros) >> 3);
+
+            if (end > start && end - start > VD_PDB_MAX_NAME)
+                return vd_pdb_bad(c, VD_PDB_STRINGS, start, VD_E_RANGE,
+                                  "longer than a name may be: 255 bytes");
+            start = end + 1;
+        }
     }
     return VD_OK;
 }
 
-/* True if none of eight bytes is zero (Mycroft's test). */
-static bool eight_bytes(const uint8_t *bytes)
-{
-    uint64_t x;
-
-    __builtin_memcpy(&x, bytes, sizeof(x));
-    return ((x - 0x0101010101010101u) & ~x & 0x8080808080808080u) == 0;
-}
-
-/* The last string has an end, so that the search for one stays inside. */
 static bool name_ok(const struct vd_pdb_check *c, uint32_t offset)
 {
     const uint8_t *bytes = vd_pdb_rows(c, VD_PDB_STRINGS);
-    uint32_t count = vd_pdb_rows_count(c, VD_PDB_STRINGS), n = 0;
 
-    if (offset >= count)
-        return false;
-    while (n <= VD_PDB_MAX_NAME - 8 && count - offset - n >= 8 && eight_bytes(bytes + offset + n))
-        n += 8;
-    while (n <= VD_PDB_MAX_NAME && bytes[offset + n] != 0)
-        n++;
-    return n > 0 && n <= VD_PDB_MAX_NAME;
+    return offset < vd_pdb_rows_count(c, VD_PDB_STRINGS) && bytes[offset] != 0;
 }
 
 static bool zero_words(const void *row, uint32_t size)
@@ -184,28 +212,29 @@ static vd_status check_sens_bools(const struct vd_pdb_check *c)
     return VD_OK;
 }
 
-/* True if the number is in use as this kind of symbol. */
-static bool symbol_value_ok(const struct vd_pdb_check *c, uint32_t kind, uint32_t value)
+static const struct {
+    enum vd_pdb_section section;
+    uint32_t row_words;
+} kinds[] = {
+    [VD_SYM_CLASS] = {VD_PDB_CLASSES, sizeof(struct vd_pdb_class) / 4},
+    [VD_SYM_TYPE] = {VD_PDB_TYPES, sizeof(struct vd_pdb_type) / 4},
+    [VD_SYM_ROLE] = {VD_PDB_ROLES, sizeof(struct vd_pdb_role) / 4},
+    [VD_SYM_USER] = {VD_PDB_USERS, sizeof(struct vd_pdb_user) / 4},
+    [VD_SYM_SENS] = {VD_PDB_SENS, sizeof(struct vd_pdb_sens) / 4},
+    [VD_SYM_CAT] = {VD_PDB_CATS, 1},
+    [VD_SYM_BOOL] = {VD_PDB_BOOLS, sizeof(struct vd_pdb_bool) / 4},
+};
+
+/* The offset of the name of a number of this kind; 0: it is not in use. */
+static uint32_t name_of_number(const struct vd_pdb_check *c, uint32_t kind, uint32_t value)
 {
-    static const struct {
-        enum vd_pdb_section section;
-        uint32_t row_words;
-    } tables[] = {
-        [VD_SYM_CLASS] = {VD_PDB_CLASSES, sizeof(struct vd_pdb_class) / 4},
-        [VD_SYM_TYPE] = {VD_PDB_TYPES, sizeof(struct vd_pdb_type) / 4},
-        [VD_SYM_ROLE] = {VD_PDB_ROLES, sizeof(struct vd_pdb_role) / 4},
-        [VD_SYM_USER] = {VD_PDB_USERS, sizeof(struct vd_pdb_user) / 4},
-        [VD_SYM_SENS] = {VD_PDB_SENS, sizeof(struct vd_pdb_sens) / 4},
-        [VD_SYM_CAT] = {VD_PDB_CATS, 1},
-        [VD_SYM_BOOL] = {VD_PDB_BOOLS, sizeof(struct vd_pdb_bool) / 4},
-    };
     const uint32_t *words;
 
     if (kind < VD_SYM_CLASS || kind > VD_SYM_BOOL ||
-        value >= vd_pdb_rows_count(c, tables[kind].section))
-        return false;
-    words = vd_pdb_rows(c, tables[kind].section);
-    return words[(size_t)value * tables[kind].row_words] != 0;
+        value >= vd_pdb_rows_count(c, kinds[kind].section))
+        return 0;
+    words = vd_pdb_rows(c, kinds[kind].section);
+    return words[(size_t)value * kinds[kind].row_words];
 }
 
 static int compare_names(const char *a, const char *b)
@@ -217,17 +246,71 @@ static int compare_names(const char *a, const char *b)
     return (int)(uint8_t)*a - (int)(uint8_t)*b;
 }
 
+/* True if the symbols, which are sorted, give this number its own name. */
+static bool has_own_name(const struct vd_pdb_check *c, uint32_t kind, uint32_t value)
+{
+    const struct vd_pdb_symbol *rows = vd_pdb_rows(c, VD_PDB_SYMBOLS);
+    const char *strings = vd_pdb_rows(c, VD_PDB_STRINGS);
+    const char *name = strings + name_of_number(c, kind, value);
+    uint32_t low = 0, high = vd_pdb_rows_count(c, VD_PDB_SYMBOLS);
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = rows[middle].kind != kind ? (rows[middle].kind < kind ? -1 : 1)
+                                              : compare_names(strings + rows[middle].name, name);
+
+        if (order == 0)
+            return rows[middle].value == value;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+/* Says which number of this kind has no name of its own. */
+static vd_status nameless(const struct vd_pdb_check *c, uint32_t kind)
+{
+    uint32_t row = 0;
+
+    while (row + 1 < vd_pdb_rows_count(c, kinds[kind].section) &&
+           (name_of_number(c, kind, row) == 0 || has_own_name(c, kind, row)))
+        row++;
+    return vd_pdb_bad(c, kinds[kind].section, row, VD_E_RANGE, "no symbol has its name");
+}
+
+/*
+ * Each number in use has its own name among the symbols, beside its aliases: a symbol with the
+ * name of its number is the only one, so that counting them is enough.
+ */
+static vd_status check_own_names(const struct vd_pdb_check *c, const uint32_t *own)
+{
+    for (uint32_t kind = VD_SYM_CLASS; kind <= VD_SYM_BOOL; kind++) {
+        uint32_t used = 0;
+
+        for (uint32_t row = 0; row < vd_pdb_rows_count(c, kinds[kind].section); row++)
+            used += name_of_number(c, kind, row) != 0;
+        if (used != own[kind])
+            return nameless(c, kind);
+    }
+    return VD_OK;
+}
+
 static vd_status check_symbols(const struct vd_pdb_check *c)
 {
     const struct vd_pdb_symbol *rows = vd_pdb_rows(c, VD_PDB_SYMBOLS);
     const char *strings = vd_pdb_rows(c, VD_PDB_STRINGS);
+    uint32_t own[VD_COUNT(kinds)] = {};
 
     for (uint32_t i = 0; i < vd_pdb_rows_count(c, VD_PDB_SYMBOLS); i++) {
+        uint32_t name = name_of_number(c, rows[i].kind, rows[i].value);
+
         if (rows[i].reserved != 0)
             return vd_pdb_bad(c, VD_PDB_SYMBOLS, i, VD_E_RESERVED, "a reserved field is not zero");
         if (!name_ok(c, rows[i].name))
             return vd_pdb_bad(c, VD_PDB_SYMBOLS, i, VD_E_RANGE, "not the offset of a name");
-        if (!symbol_value_ok(c, rows[i].kind, rows[i].value))
+        if (name == 0)
             return vd_pdb_bad(c, VD_PDB_SYMBOLS, i, VD_E_RANGE,
                               "the kind or the number is none of the policy's");
         if (i > 0 && (rows[i - 1].kind > rows[i].kind ||
@@ -235,8 +318,10 @@ static vd_status check_symbols(const struct vd_pdb_check *c)
                        compare_names(strings + rows[i - 1].name, strings + rows[i].name) >= 0)))
             return vd_pdb_bad(c, VD_PDB_SYMBOLS, i, VD_E_RANGE,
                               "the symbols are not sorted by kind and name, each once");
+        own[rows[i].kind] +=
+            name == rows[i].name || compare_names(strings + name, strings + rows[i].name) == 0;
     }
-    return VD_OK;
+    return check_own_names(c, own);
 }
 
 vd_status vd_pdb_check_names(const struct vd_pdb_check *c)

@@ -363,6 +363,41 @@ VD_TEST(policydb_refuses_long_names)
     }
 }
 
+/* Each number in use is found by its own name; an alias, which is another name, is not enough. */
+VD_TEST(policydb_refuses_what_has_no_symbol)
+{
+    struct vd_pdb_symbol *symbols;
+    struct vd_diag diag = {};
+    uint32_t count, tried = 0;
+
+    setup();
+    count = head()->sections[VD_PDB_SYMBOLS].count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t other, j;
+
+        setup();
+        symbols = row_at(VD_PDB_SYMBOLS, sizeof(*symbols), 0);
+        /* The symbol becomes another name of its neighbour. */
+        other = i + 1 < count && symbols[i + 1].kind == symbols[i].kind ? i + 1 : i - 1;
+        if (other >= count || symbols[other].kind != symbols[i].kind)
+            continue;
+        for (j = 0; j < count; j++) {
+            if (j != i && symbols[j].kind == symbols[i].kind &&
+                symbols[j].value == symbols[i].value)
+                break;
+        }
+        if (j < count)
+            continue; /* it has an alias, or is one */
+        symbols[i].value = symbols[other].value;
+        repair();
+        diag = (struct vd_diag){};
+        VD_EXPECT_EQ(try_open(&diag), VD_E_RANGE);
+        VD_EXPECT(strstr(diag.text, "no symbol has its name") != NULL);
+        tried++;
+    }
+    VD_EXPECT(tried > 4);
+}
+
 VD_TEST(policydb_refuses_padding_that_is_not_zero)
 {
     uint32_t tried = 0;
