@@ -99,6 +99,27 @@ vd_status vd_tpm_nv_public(const struct vd_tpm_link *link, uint32_t index, struc
     return VD_OK;
 }
 
+vd_status vd_tpm_nv_counter_public(struct vd_tpm_crypto *crypto, uint32_t index,
+                                   struct vd_tpm_nv *ret)
+{
+    struct vd_tpm_nv nv = {.index = index, .attributes = VD_TPM_NV_OUR_COUNTER, .size = 8};
+    uint8_t bytes[14];
+    const struct vd_tpm_piece piece = {bytes, sizeof(bytes)};
+    struct vd_writer w;
+
+    vd_writer_init(&w, bytes, sizeof(bytes));
+    vd_write_be32(&w, index);
+    vd_write_be16(&w, VD_TPM_ALG_SHA256);
+    vd_write_be32(&w, nv.attributes);
+    vd_write_be16(&w, 0); /* no policy */
+    vd_write_be16(&w, nv.size);
+    nv.name.bytes[0] = VD_TPM_ALG_SHA256 >> 8;
+    nv.name.bytes[1] = VD_TPM_ALG_SHA256 & 0xff;
+    VD_TRY(vd_tpm_hash(crypto, &piece, 1, nv.name.bytes + 2));
+    *ret = nv;
+    return VD_OK;
+}
+
 /* Who lets it be used: an index of our making itself, so that an owner's password does not matter. */
 static void authorise(struct vd_tpm_call *call, const struct vd_tpm_nv *nv,
                       struct vd_tpm_session *session)

@@ -30,6 +30,13 @@ struct vd_tpm_nv {
     struct vd_tpm_name name;
 };
 
+/*
+ * The counter that vd_tpm_nv_define makes at `index`, once it has a value: what its name is can be
+ * said without its TPM.
+ */
+vd_status vd_tpm_nv_counter_public(struct vd_tpm_crypto *crypto, uint32_t index,
+                                   struct vd_tpm_nv *ret);
+
 /* The indices that are defined, at most VD_TPM_NV_LIST_MAX. */
 vd_status vd_tpm_nv_list(struct vd_tpm *tpm, uint32_t *ret, uint32_t *ret_count,
                          struct vd_diag *diag);

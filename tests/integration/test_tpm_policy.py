@@ -168,6 +168,24 @@ def case_a_key_approves_states_in_advance():
         p.sign("pcr(16)", key=p.pub, code=2)
 
 
+def case_a_raised_counter_takes_approvals_back():
+    with Policies() as p:
+        p.seal(policy=("--authorize", p.pub))
+        now = int(p.nv("read").stdout)
+        state = write(p / "state.json", json.dumps(
+            {"pcrs": {"sha256": {"16": "00" * 32}}, "events": []}).encode())
+        text = f"pcr(16) and nv({COUNTER} <= {now})"
+        here = write(p / "here", read(p.sign(text)[0]))
+        # Without the TPM it is the same approval, but for the signature.
+        approval, _ = p.sign(text, "--predict", state, tpm=False)
+        assert read(approval)[:-72] == read(here)[:-72]
+        assert p.unseal("--approval", approval)[1] == SECRET
+        p.nv("increment")
+        message = p.refused("--approval", approval)
+        assert f"counter {COUNTER} is {now + 1}, not at most {now}" in message, message
+        p.sign(f"pcr(16) and nv({COUNTER} <= now)", "--predict", state, tpm=False, code=2)
+
+
 def case_an_approval_that_was_not_signed_is_refused():
     with Policies() as p:
         p.seal_to(f"authorize({p.pub}, boot) and nv({COUNTER} >= 1)")

@@ -87,7 +87,7 @@ static vd_status find_values(const struct parser *p, const struct vd_tpm_bank *w
         ret->extended = want->pcrs;
         return VD_OK;
     }
-    if (source->predicted_count > 0 || source->link == NULL || source->link->tpm == NULL)
+    if (source->predicted_count > 0 || source->link->tpm == NULL)
         return vd_diag_fail(p->diag, VD_E_NOT_FOUND,
                             "the prediction does not have every PCR of the policy");
     return vd_tpm_pcr_read(source->link->tpm, want, ret, p->diag);
@@ -152,6 +152,23 @@ static const char *find_operator(const char *text, enum vd_tpm_comparison *ret)
     return NULL;
 }
 
+static bool has_tpm(const struct parser *p)
+{
+    return p->source->link->tpm != NULL;
+}
+
+/* The index of the TPM; without one a counter as `tpm nv define --counter` makes it. */
+static vd_status find_index(const struct parser *p, uint32_t index, struct vd_tpm_nv *ret)
+{
+    if (!has_tpm(p))
+        return vd_tpm_nv_counter_public(p->source->link->crypto, index, ret);
+    VD_TRY(vd_tpm_nv_public(p->source->link, index, ret, p->diag));
+    if (ret->size != 8 || (ret->attributes & VD_TPM_NV_WRITTEN) == 0)
+        return vd_diagf(p->diag, VD_E_INVALID, "index 0x%08x is no counter, or it was never raised",
+                        index);
+    return VD_OK;
+}
+
 static vd_status parse_nv(struct parser *p, struct vd_tpm_step *step)
 {
     struct vd_tpm_nv_condition *want = &step->nv;
@@ -169,18 +186,14 @@ static vd_status parse_nv(struct parser *p, struct vd_tpm_step *step)
     if (index > VD_TPM_NV_LAST || (index > 0xffffff && index < VD_TPM_NV_FIRST))
         return wrong(p, "an index of 0x01000000 to 0x01ffffff");
     want->index = VD_TPM_NV_FIRST | (uint32_t)index;
-    if (p->source->link == NULL || p->source->link->tpm == NULL)
-        return vd_diag_fail(p->diag, VD_E_USAGE, "a policy with nv() needs the TPM");
-    VD_TRY(vd_tpm_nv_public(p->source->link, want->index, &nv, p->diag));
-    if (nv.size != 8 || (nv.attributes & VD_TPM_NV_WRITTEN) == 0)
-        return vd_diagf(p->diag, VD_E_INVALID, "index 0x%08x is no counter, or it was never raised",
-                        want->index);
+    VD_TRY(find_index(p, want->index, &nv));
     want->name = nv.name;
     at += 2 + strspn(at + 2, " ");
-    if (strcmp(at, "now") == 0)
+    if (strcmp(at, "now") == 0 && has_tpm(p))
         return read_counter(p, &nv, &want->operand);
     want->operand = strtoull(at, &end, 0);
-    return end != at && *end == '\0' && *at != '-' ? VD_OK : wrong(p, "a number, or now");
+    return end != at && *end == '\0' && *at != '-' ? VD_OK
+                                                   : wrong(p, "a number, or, with a TPM, now");
 }
 
 static vd_status parse_authorize(struct parser *p, struct vd_tpm_step *step)

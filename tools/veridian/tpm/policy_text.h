@@ -20,7 +20,7 @@
 
 /* Where the values come from that the text does not name. */
 struct vd_policy_source {
-    const struct vd_tpm_link *link;      /* the TPM; its `tpm` may be NULL: there is none */
+    const struct vd_tpm_link *link;      /* its `tpm` may be NULL: there is none */
     const struct vd_pcr_bank *predicted; /* asked first; `extended` names the values there */
     uint32_t predicted_count;
 };
