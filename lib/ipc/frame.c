@@ -151,6 +151,11 @@ vd_status vd_ipc_diag_parse(const struct vd_ipc_frame *frame, struct vd_diag *di
 vd_status vd_ipc_frame_answers(const struct vd_ipc_frame *answer,
                                const struct vd_ipc_frame *request, struct vd_diag *diag)
 {
+    /* Verb 0 is nobody's: the connection itself, or what came as no frame, is refused. */
+    bool refusal = answer->verb == 0 && answer->id == 0 && answer->status != VD_OK;
+
+    if ((answer->flags & VD_IPC_ANSWER) != 0 && refusal && answer->service == request->service)
+        return vd_ipc_diag_parse(answer, diag);
     if ((answer->flags & VD_IPC_ANSWER) == 0 || answer->id != request->id ||
         answer->verb != request->verb || answer->service != request->service)
         return vd_diag_fail(diag, VD_E_INVALID, "the answer belongs to another request");

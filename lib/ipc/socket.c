@@ -297,6 +297,9 @@ vd_status vd_ipc_receive(int fd, struct vd_ipc_buffer *buffer, uint64_t deadline
         ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         if (size >= 0)
             return take_packet(&message, (size_t)size, ret, diag);
+        /* Told once, when the other side closed before it read all; what it sent comes after that. */
+        if (errno == ECONNRESET)
+            continue;
         if (gone(errno))
             return say_gone(diag);
         if (errno == EINTR)
@@ -307,13 +310,32 @@ vd_status vd_ipc_receive(int fd, struct vd_ipc_buffer *buffer, uint64_t deadline
     }
 }
 
+/* Whoever refuses a connection may have said why before it closed. */
+static vd_status last_word(const struct vd_ipc_line *line, const struct vd_ipc_frame *request,
+                           struct vd_diag *diag)
+{
+    struct vd_ipc_frame answer = {.fd = -1};
+
+    if (vd_ipc_receive(line->fd, line->buffer, VD_IPC_NO_WAIT, &answer, NULL) == VD_OK) {
+        vd_status status = vd_ipc_frame_answers(&answer, request, diag);
+        vd_fd_close(&answer.fd);
+        if (status != VD_OK)
+            return status;
+    }
+    return say_gone(diag);
+}
+
 vd_status vd_ipc_call(const struct vd_ipc_line *line, const struct vd_ipc_frame *request,
                       struct vd_ipc_frame *ret, struct vd_diag *diag)
 {
     struct vd_ipc_frame answer = {.fd = -1};
     vd_status status;
 
-    VD_TRY(vd_ipc_send(line->fd, request, line->deadline_ns, diag));
+    status = vd_ipc_send(line->fd, request, line->deadline_ns, NULL);
+    if (status == VD_E_MISSING)
+        return last_word(line, request, diag);
+    if (status != VD_OK)
+        return vd_diag_fail(diag, status, "the request cannot be sent");
     /* The answer is not there yet: waiting first saves a system call. */
     VD_TRY(wait_for(line->fd, POLLIN, line->deadline_ns, diag));
     VD_TRY(vd_ipc_receive(line->fd, line->buffer, line->deadline_ns, &answer, diag));

@@ -145,6 +145,7 @@ static vd_status exchange(struct vd_keyclient_conn *c, const struct vd_ipc_frame
 {
     uint32_t timeout_ms = c->client->timeout_ms;
     struct vd_ipc_line line = {.fd = c->fd, .buffer = &c->frames->answer};
+    vd_status status;
 
     if (request->slow && timeout_ms < SLOW_MS)
         timeout_ms = SLOW_MS;
@@ -152,7 +153,12 @@ static vd_status exchange(struct vd_keyclient_conn *c, const struct vd_ipc_frame
     if (c->lane.page != NULL && request->way == VD_KEYCLIENT_ANY_WAY && frame->fd < 0 &&
         frame->size <= LANE_PAYLOAD)
         return vd_ipc_lane_exchange(&c->lane, &line, frame, ret, diag);
-    VD_TRY(vd_ipc_send(c->fd, frame, line.deadline_ns, diag));
+    status = vd_ipc_send(c->fd, frame, line.deadline_ns, NULL);
+    /* Who refuses a connection says why before it closes. */
+    if (status == VD_E_MISSING)
+        return vd_ipc_receive(c->fd, line.buffer, VD_IPC_NO_WAIT, ret, diag);
+    if (status != VD_OK)
+        return vd_diag_fail(diag, status, "the request cannot be sent");
     if (c->lane.page != NULL)
         vd_ipc_lane_knock(&c->lane);
     return vd_ipc_receive(c->fd, line.buffer, line.deadline_ns, ret, diag);

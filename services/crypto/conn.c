@@ -72,12 +72,29 @@ static vd_status serve(struct vd_keyd_conn *c, const struct vd_ipc_frame *reques
 }
 
 /* What the client gave and got is of no more use here. */
-static void forget(struct vd_keyd_conn *c, const struct vd_ipc_frame *request, size_t answered)
+static void forget(struct vd_keyd_conn *c, size_t asked, size_t answered)
 {
-    vd_wipe(c->request.bytes, request->size + VD_IPC_HEADER_SIZE);
+    vd_wipe(c->request.bytes, asked);
     vd_wipe(c->answer, answered);
     vd_keyd_arena_reset(c, c->secret);
     c->secret = false;
+}
+
+vd_status vd_keyd_answer(struct vd_keyd_conn *c, struct vd_ipc_frame *request, size_t *ret_size,
+                         struct vd_diag *diag)
+{
+    struct vd_keyd_call call = {.verb = request->verb, .fd = request->fd, .ret_fd = -1};
+    vd_status status;
+
+    vd_reader_init(&call.in, request->payload, request->size);
+    vd_writer_init(&call.out, c->answer, sizeof(c->answer));
+    status = serve(c, request, &call, diag);
+    vd_fd_close(&call.ret_fd);
+    *ret_size = call.out.len;
+    forget(c, 0, call.out.len < sizeof(c->answer) ? call.out.len : sizeof(c->answer));
+    return status == VD_OK && vd_write_done(&call.out) != VD_OK
+               ? vd_diag_fail(diag, VD_E_LIMIT, "the answer is larger than a frame")
+               : status;
 }
 
 /* Answers a frame that came the one way or the other. */
@@ -118,7 +135,7 @@ static vd_status answer(struct vd_keyd_conn *c, struct vd_ipc_frame *request, bo
     status = by_lane ? vd_ipc_lane_answer(&c->lane, &reply, NULL)
                      : vd_ipc_send(c->fd, &reply, vd_ipc_deadline(SEND_MS), NULL);
     vd_fd_close(&call.ret_fd);
-    forget(c, request, reply.size);
+    forget(c, request->size + VD_IPC_HEADER_SIZE, reply.size);
     return status;
 }
 
@@ -184,7 +201,7 @@ static vd_status by_lane(struct vd_keyd_conn *c)
     return status == VD_OK ? answer(c, &request, true) : status;
 }
 
-static void free_conn(struct vd_keyd_conn *c)
+void vd_keyd_conn_free(struct vd_keyd_conn *c)
 {
     vd_keyd_conn_clear(c);
     vd_ipc_lane_done(&c->lane);
@@ -193,6 +210,18 @@ static void free_conn(struct vd_keyd_conn *c)
     vd_wipe(&c->request, sizeof(c->request));
     vd_wipe(c->answer, sizeof(c->answer));
     free(c);
+}
+
+struct vd_keyd_conn *vd_keyd_conn_new(struct vd_keyd *s, int fd)
+{
+    struct vd_keyd_conn *c = calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        return NULL;
+    c->server = s;
+    c->fd = fd;
+    pthread_mutex_init(&c->stream_lock, NULL);
+    return c;
 }
 
 static void *run_conn(void *arg)
@@ -208,7 +237,7 @@ static void *run_conn(void *arg)
         at = &(*at)->next;
     *at = c->next;
     pthread_mutex_unlock(&s->lock);
-    free_conn(c);
+    vd_keyd_conn_free(c);
     /* The last word: who waits for this thread's end may then free the server. */
     pthread_mutex_lock(&s->lock);
     s->conn_count--;
@@ -272,16 +301,13 @@ static vd_status enlist(struct vd_keyd_conn *c, struct vd_diag *diag)
 
 vd_status vd_keyd_conn_start(struct vd_keyd *s, int fd, struct vd_diag *diag)
 {
-    struct vd_keyd_conn *c = calloc(1, sizeof(*c));
+    struct vd_keyd_conn *c = vd_keyd_conn_new(s, fd);
     vd_status status;
 
     if (c == NULL) {
         close(fd);
         return vd_diag_fail(diag, VD_E_NO_MEMORY, "no memory for a connection");
     }
-    c->server = s;
-    c->fd = fd;
-    pthread_mutex_init(&c->stream_lock, NULL);
     status = vd_ipc_peer(fd, &c->peer, diag);
     if (status == VD_OK) {
         c->owner = c->peer.uid;
@@ -295,6 +321,6 @@ vd_status vd_keyd_conn_start(struct vd_keyd *s, int fd, struct vd_diag *diag)
         return VD_OK;
     atomic_fetch_add(&s->counts[VD_KEY_STAT_REFUSED_CLIENTS], 1);
     (void)!refuse(c, status, diag, false);
-    free_conn(c);
+    vd_keyd_conn_free(c);
     return status;
 }

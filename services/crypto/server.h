@@ -144,6 +144,14 @@ uint32_t vd_keyd_right(const char *name);
 /* Serves a connection in a thread of its own; `fd` is taken. */
 vd_status vd_keyd_conn_start(struct vd_keyd *s, int fd, struct vd_diag *diag);
 
+/* The parts of it, for tests: a connection whose caller is not known yet, and one answer. */
+struct vd_keyd_conn *vd_keyd_conn_new(struct vd_keyd *s, int fd);
+void vd_keyd_conn_free(struct vd_keyd_conn *c);
+
+/* Leaves the answer's payload, `ret_size` bytes, wiped: what counts is the status and that it ends. */
+vd_status vd_keyd_answer(struct vd_keyd_conn *c, struct vd_ipc_frame *request, size_t *ret_size,
+                         struct vd_diag *diag);
+
 /* Ends the streams of a key that is no more, on every connection. */
 void vd_keyd_end_streams(struct vd_keyd *s, const struct vd_keyd_key *key);
 

@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/file.h"
+#include "services/crypto/root/root.h"
 #include "tests/harness.h"
 
 #define ASK_MS 30000u
@@ -21,6 +23,24 @@ struct cryptod cryptod;
 struct vd_ipc_frame cryptod_answer;
 static struct vd_ipc_buffer spare;
 static uint32_t runs;
+
+/* A root key whose passphrase costs little: daemons start by the hundred. */
+static void make_root(const char *passphrase, size_t size)
+{
+    VD_AUTO(vd_secret_done) struct vd_secret secret = {};
+    VD_AUTO(vd_secret_done) struct vd_secret key = {};
+    struct vd_root_options options = {
+        .kind = VD_ROOT_PASSPHRASE, .passphrase = &secret, .scrypt_log_n = 10};
+    struct vd_root *root = NULL;
+    char path[192];
+
+    snprintf(path, sizeof(path), "%s/root.key", cryptod.store);
+    options.path = path;
+    VD_EXPECT(mkdir(cryptod.store, 0700) == 0);
+    VD_EXPECT_EQ(vd_secret_set(&secret, passphrase, size, NULL), VD_OK);
+    VD_EXPECT_EQ(vd_root_create(&options, &key, &root, NULL), VD_OK);
+    vd_root_free(root);
+}
 
 void cryptod_prepare(void)
 {
@@ -37,6 +57,7 @@ void cryptod_prepare(void)
     snprintf(cryptod.passphrase, sizeof(cryptod.passphrase), "%s/passphrase", cryptod.dir);
     VD_EXPECT_EQ(vd_file_store(cryptod.passphrase, passphrase, sizeof(passphrase) - 1, 0644, NULL),
                  VD_OK);
+    make_root(passphrase, sizeof(passphrase) - 2);
 }
 
 static void run_daemon(int ready)
@@ -106,6 +127,15 @@ void cryptod_stop(void)
 void cryptod_kill(void)
 {
     (void)end(SIGKILL);
+}
+
+void cryptod_limit_files(uint64_t bytes)
+{
+    struct rlimit limit;
+
+    VD_EXPECT(prlimit(cryptod.pid, RLIMIT_FSIZE, NULL, &limit) == 0);
+    limit.rlim_cur = bytes > limit.rlim_max ? limit.rlim_max : (rlim_t)bytes;
+    VD_EXPECT(prlimit(cryptod.pid, RLIMIT_FSIZE, &limit, NULL) == 0);
 }
 
 struct vd_keyclient *cryptod_client(void)

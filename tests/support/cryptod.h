@@ -33,6 +33,9 @@ int cryptod_try_start(void);
 void cryptod_stop(void);
 void cryptod_kill(void);
 
+/* From now on the running daemon writes no file beyond so many bytes. */
+void cryptod_limit_files(uint64_t bytes);
+
 /* A client of it. */
 struct vd_keyclient *cryptod_client(void);
 

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The key service under a policy and with records: real security server, real audit daemon. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/file.h"
+#include "tests/harness.h"
+#include "tests/support/auditd.h"
+#include "tests/support/cryptod.h"
+#include "tests/support/securityd.h"
+
+#define UID   4711
+#define KEY   "system_u:object_r:key_t"
+#define OTHER "system_u:object_r:secret_t"
+
+static struct vd_keyclient *client;
+static struct vd_diag diag;
+static uint8_t out[512];
+
+#define EXPECT(call, expected)                                                             \
+    do {                                                                                   \
+        diag = (struct vd_diag){};                                                         \
+        vd_status status_ = (call);                                                        \
+        if (status_ != (expected))                                                         \
+            vd_test_fail(__FILE__, __LINE__, "%s: %s: %s", #call, vd_status_name(status_), \
+                         diag.text);                                                       \
+    } while (0)
+
+static const char *policy(const char *rules)
+{
+    static char text[4096];
+
+    snprintf(text, sizeof(text),
+             "class security\nclass key\nsid kernel\nsid security\nsid unlabeled\n"
+             "class security { compute_av compute_create check_context load_policy setbool }\n"
+             "class key { view read write search link setattr create encrypt decrypt sign verify "
+             "derive encapsulate decapsulate wrap unwrap export import rotate destroy manage }\n"
+             "type admin_t; type user_t; type key_t; type secret_t; type security_t;\n"
+             "role system_r; role user_r;\n"
+             "role system_r types admin_t; role user_r types user_t;\n"
+             "allow admin_t { key_t secret_t }:key *;\n"
+             "%s\n"
+             "user system_u roles system_r;\nuser user_u roles user_r;\n"
+             "sid kernel system_u:system_r:admin_t\nsid security system_u:object_r:security_t\n"
+             "sid unlabeled system_u:object_r:secret_t\n",
+             rules);
+    return text;
+}
+
+static void start_under(const char *rules)
+{
+    static char peers[160];
+
+    securityd_prepare(policy(rules));
+    securityd_start();
+    cryptod_prepare();
+    snprintf(peers, sizeof(peers), "%s/peers", cryptod.dir);
+    EXPECT(vd_file_store(peers, "0 " ADMIN "\n4711 " USER "\n",
+                         strlen("0 " ADMIN "\n4711 " USER "\n"), 0644, &diag),
+           VD_OK);
+    const char *const options[] = {
+        "--mac",          "require", "--peers", peers, "--security-socket",
+        securityd.socket, "--label", KEY};
+    for (size_t i = 0; i < VD_COUNT(options); i++)
+        cryptod.options[i] = options[i];
+    cryptod_start();
+    client = cryptod_client();
+}
+
+static void tear_down(void)
+{
+    vd_keyclient_free(client);
+    cryptod_stop();
+}
+
+static vd_status create(const char *name, const char *label)
+{
+    struct vd_key_attributes a = {.type = VD_ALG_AES_256_GCM};
+    uint8_t id[VD_KEY_ID_SIZE];
+
+    snprintf(a.name, sizeof(a.name), "%s", name);
+    snprintf(a.label, sizeof(a.label), "%s", label);
+    return vd_keyclient_create(client, &a, id, &diag);
+}
+
+static vd_status operate(struct vd_keyclient_key *key, enum vd_key_verb verb, const void *text,
+                         size_t *inout_size)
+{
+    struct vd_keyclient_op op = {
+        .key = key, .text = {text, *inout_size}, .out = {out, sizeof(out), 0}};
+    vd_status status = vd_keyclient_operate(client, verb, &op, &diag);
+
+    *inout_size = op.out.size;
+    return status;
+}
+
+/* What a user may do who may view and encrypt; the exit code says which step was wrong. */
+static int as_user(void)
+{
+    struct vd_key_info infos[VD_KEY_LIST_MAX];
+    struct vd_keyclient_page page = {.infos = infos};
+    struct vd_keyclient_key *key, *other;
+    struct vd_key_attributes a = {};
+    uint8_t sealed[512];
+    size_t size = 4;
+
+    client = cryptod_client();
+    if (vd_keyclient_open(client, "open", &key, &diag) != VD_OK)
+        return 1;
+    if (operate(key, VD_KEY_ENCRYPT, "text", &size) != VD_OK)
+        return 2;
+    memcpy(sealed, out, size);
+    if (operate(key, VD_KEY_DECRYPT, sealed, &size) != VD_E_DENIED)
+        return 3;
+    if (vd_keyclient_open(client, "hidden", &other, &diag) != VD_E_DENIED)
+        return 4;
+    if (vd_keyclient_list(client, &page, &diag) != VD_OK || page.count != 1 ||
+        strcmp(infos[0].attributes.name, "open") != 0)
+        return 5;
+    if (vd_keyclient_set(key, VD_KEY_SET_NOT_AFTER, &a, NULL, &diag) != VD_E_DENIED ||
+        vd_keyclient_destroy(key, 0, 0, NULL, &diag) != VD_E_DENIED ||
+        vd_keyclient_rotate(key, &page.count, &diag) != VD_E_DENIED)
+        return 6;
+    if (create("mine", KEY) != VD_E_DENIED || create("mine", "nobody:knows:this") != VD_E_DENIED)
+        return 7;
+    vd_keyclient_key_free(key);
+    vd_keyclient_free(client);
+    return 0;
+}
+
+VD_TEST(the_policy_decides)
+{
+    struct vd_keyclient_key *key;
+    size_t size = 4;
+
+    start_under("allow user_t key_t:key { view encrypt };");
+    EXPECT(create("open", KEY), VD_OK);
+    EXPECT(create("hidden", OTHER), VD_OK);
+    EXPECT(vd_keyclient_open(client, "hidden", &key, &diag), VD_OK);
+    EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_OK);
+    VD_EXPECT_EQ(securityd_as_user(UID, as_user), 0);
+    vd_keyclient_key_free(key);
+    tear_down();
+}
+
+/* The control: without the policy's part the same user would have been served. */
+static int gets_everything(void)
+{
+    struct vd_keyclient_key *key;
+    size_t size = 4;
+
+    client = cryptod_client();
+    if (vd_keyclient_open(client, "hidden", &key, &diag) != VD_OK)
+        return 1;
+    return operate(key, VD_KEY_ENCRYPT, "text", &size) == VD_OK ? 0 : 2;
+}
+
+static int is_nobody(void)
+{
+    client = cryptod_client();
+    return vd_keyclient_connect(client, &diag) == VD_E_DENIED ? 0 : 1;
+}
+
+VD_TEST(who_has_no_context_is_not_served)
+{
+    start_under("allow user_t { key_t secret_t }:key *;");
+    EXPECT(create("hidden", OTHER), VD_OK);
+    VD_EXPECT_EQ(securityd_as_user(UID, gets_everything), 0);
+    VD_EXPECT_EQ(securityd_as_user(UID + 1, is_nobody), 0);
+    tear_down();
+    cryptod_prepare();
+    cryptod_start(); /* without a policy: root and the service's user alone */
+    VD_EXPECT_EQ(securityd_as_user(UID, is_nobody), 0);
+    cryptod_stop();
+}
+
+VD_TEST(a_new_policy_is_in_force_at_once)
+{
+    struct vd_keyclient_key *key;
+    size_t size = 4;
+
+    start_under("");
+    EXPECT(create("open", KEY), VD_OK);
+    EXPECT(vd_keyclient_open(client, "open", &key, &diag), VD_OK);
+    EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_OK);
+    EXPECT(securityd_load(policy("neverallow user_t key_t:key *;"), &diag), VD_OK);
+    size = 4;
+    EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_OK);
+    {
+        char text[4096], *rule;
+        snprintf(text, sizeof(text), "%s", policy(""));
+        rule = strstr(text, "allow admin_t { key_t");
+        VD_EXPECT(rule != NULL);
+        memcpy(rule, "allow admin_t {       secret_t}:key *;", 38);
+        EXPECT(securityd_load(text, &diag), VD_OK);
+    }
+    size = 4;
+    EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_E_DENIED);
+    /* Nobody decides: refused. */
+    EXPECT(securityd_load(policy(""), &diag), VD_OK);
+    EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_OK);
+    securityd_kill();
+    size = 4;
+    EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_E_DENIED);
+    securityd_start();
+    size = 4;
+    EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_OK);
+    vd_keyclient_key_free(key);
+    tear_down();
+}
+
+VD_TEST(without_a_security_server_it_does_not_start)
+{
+    cryptod_prepare();
+    cryptod.options[0] = "--mac";
+    cryptod.options[1] = "require";
+    cryptod.options[2] = "--security-socket";
+    cryptod.options[3] = "/nowhere";
+    VD_EXPECT_EQ(cryptod_try_start(), 3);
+    cryptod.options[0] = "--audit";
+    cryptod.options[1] = "required";
+    cryptod.options[2] = "--audit-socket";
+    VD_EXPECT_EQ(cryptod_try_start(), 3);
+}
+
+/* Records of the log by their verb. */
+struct seen {
+    const char *verb, *extra;
+    uint32_t count;
+};
+
+static vd_status look(void *ctx, uint64_t segment, const struct vd_audit_frame *frame,
+                      const struct vd_audit_record *record)
+{
+    struct seen *seen = ctx;
+    bool fits = seen->extra == NULL;
+
+    if (record == NULL || !vd_audit_has(record, VD_AUDIT_TAG_MESSAGE) ||
+        record->message.size != strlen(seen->verb) ||
+        memcmp(record->message.data, seen->verb, record->message.size) != 0)
+        return VD_OK;
+    for (uint32_t i = 0; i < record->extra_count && !fits; i++)
+        fits = record->extra[i].value.size == strlen(seen->extra) &&
+               memcmp(record->extra[i].value.data, seen->extra, strlen(seen->extra)) == 0;
+    seen->count += fits;
+    return VD_OK;
+}
+
+static uint32_t records(const char *verb, const char *extra)
+{
+    struct seen seen = {verb, extra, 0};
+    struct vd_audit_report report;
+
+    auditd_read(auditd.log, look, &seen, &report);
+    return seen.count;
+}
+
+static struct vd_keyclient_key *start_recorded(void)
+{
+    struct vd_keyclient_key *key;
+
+    auditd_prepare();
+    auditd_start();
+    cryptod_prepare();
+    cryptod.options[0] = "--audit";
+    cryptod.options[1] = "required";
+    cryptod.options[2] = "--audit-socket";
+    cryptod.options[3] = auditd.socket;
+    cryptod_start();
+    client = cryptod_client();
+    EXPECT(create("recorded", KEY), VD_OK);
+    EXPECT(vd_keyclient_open(client, "recorded", &key, &diag), VD_OK);
+    return key;
+}
+
+VD_TEST(operations_are_recorded)
+{
+    struct vd_keyclient_key *key = start_recorded();
+    struct vd_keyclient_op ops[3];
+    size_t size;
+
+    /* On the disk before the answer. */
+    VD_EXPECT_EQ(records("create", "begin"), 1);
+    VD_EXPECT_EQ(records("create", "done"), 1);
+    for (int i = 0; i < 5; i++) {
+        size = 4;
+        EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_OK);
+    }
+    for (size_t i = 0; i < 3; i++)
+        ops[i] = (struct vd_keyclient_op){
+            .key = key, .text = {"text", 4}, .out = {out + i * 128, 128, 0}};
+    EXPECT(vd_keyclient_batch(client, VD_KEY_ENCRYPT, ops, 3, &diag), VD_OK);
+    size = 4;
+    EXPECT(operate(key, VD_KEY_SIGN, "text", &size), VD_E_KEY_USAGE);
+    size = 100;
+    EXPECT(operate(key, VD_KEY_DECRYPT, out, &size), VD_E_TAG);
+    EXPECT(vd_keyclient_destroy(key, 0, 0, NULL, &diag), VD_OK);
+    /* Killed at once: what was acknowledged is in the log all the same. */
+    cryptod_kill();
+    VD_EXPECT_EQ(auditd_end(SIGTERM), 0);
+    VD_EXPECT_EQ(records("encrypt", NULL), 6);
+    VD_EXPECT_EQ(records("encrypt", "3"), 1);
+    VD_EXPECT_EQ(records("sign", "E_KEY_USAGE"), 1);
+    VD_EXPECT_EQ(records("decrypt", "E_TAG"), 1);
+    VD_EXPECT_EQ(records("destroy", "done"), 1);
+    vd_keyclient_key_free(key);
+    vd_keyclient_free(client);
+}
+
+VD_TEST(what_cannot_be_recorded_is_refused)
+{
+    struct vd_keyclient_key *key = start_recorded();
+    size_t size = 4;
+
+    EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_OK);
+    (void)auditd_end(SIGKILL);
+    size = 4;
+    memset(out, 0, sizeof(out));
+    EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_E_NOT_RECORDED);
+    VD_EXPECT_EQ(out[0], 0);
+    EXPECT(create("other", KEY), VD_E_NOT_RECORDED);
+    EXPECT(vd_keyclient_destroy(key, 0, 0, NULL, &diag), VD_E_NOT_RECORDED);
+    auditd_start();
+    /* Refused means not done. The ring is found again within a second. */
+    for (int i = 0; i < 100; i++) {
+        size = 4;
+        if (operate(key, VD_KEY_ENCRYPT, "text", &size) == VD_OK)
+            break;
+        usleep(100'000);
+    }
+    size = 4;
+    EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_OK);
+    EXPECT(create("other", KEY), VD_OK);
+    vd_keyclient_key_free(key);
+    tear_down();
+    VD_EXPECT_EQ(auditd_end(SIGTERM), 0);
+}
