@@ -47,7 +47,8 @@
     X(CONFIRM, "confirm", "load_policy", 1)            \
     X(ROLLBACK, "rollback", "load_policy", 1)          \
     X(SET_BOOLS, "set-booleans", "setbool", 1)         \
-    X(CHECK_NUMBER, "check-number", "compute_av", 0)
+    X(CHECK_NUMBER, "check-number", "compute_av", 0)   \
+    X(PEER, "peer", "compute_av", 0)
 
 enum vd_sec_verb {
     VD_SEC_VERB_NONE,

@@ -31,7 +31,7 @@ vd_status vd_secclient_new(const struct vd_secclient_options *options, struct vd
     if (c == NULL || page == MAP_FAILED)
         goto failed;
     c->page = page;
-    c->fd = -1;
+    c->fd = c->pass = -1;
     pthread_mutex_init(&c->lock, NULL);
     c->timeout_ms = o->timeout_ms != 0 ? o->timeout_ms : TIMEOUT_MS;
     c->server_uid = o->server_uid;
@@ -202,12 +202,13 @@ vd_status vd_secclient_call(struct vd_secclient *client, uint32_t verb, const st
                                    .verb = (uint16_t)verb,
                                    .payload = w->buf,
                                    .size = w->len,
-                                   .fd = -1};
+                                   .fd = client->pass};
     struct vd_ipc_line line = {.buffer = &client->buffer};
     struct vd_diag mine = {};
     struct vd_ipc_frame answer;
     vd_status status;
 
+    client->pass = -1;
     if (w->full)
         return vd_diag_fail(diag, VD_E_LIMIT, "the request does not fit a frame");
     VD_TRY(need_connection(client, diag));

@@ -45,6 +45,7 @@ struct vd_secclient {
     pid_t pid;     /* whose connection it is */
     uint64_t link; /* number of the connection, from 1 */
     bool pinned;   /* the running operation ends with the connection */
+    int pass;      /* descriptor that goes with the next request, borrowed; -1: none */
     uint32_t id;   /* of the last request */
     uint64_t requests;
     struct vd_secclient_table entities;

@@ -110,3 +110,22 @@ vd_status vd_secclient_context(struct vd_secclient *client, uint32_t id, char **
     vd_secclient_end(client);
     return status;
 }
+
+vd_status vd_secclient_peer(struct vd_secclient *client, int fd, char **ret, struct vd_diag *diag)
+{
+    uint8_t bytes[1];
+    struct vd_writer w;
+    struct vd_reader r;
+    vd_status status;
+
+    vd_writer_init(&w, bytes, sizeof(bytes));
+    status = vd_secclient_begin(client, diag);
+    client->pass = fd;
+    if (status == VD_OK)
+        status = vd_secclient_call(client, VD_SEC_PEER, &w, &r, diag);
+    if (status == VD_OK)
+        status = take_text(&r, ret, diag);
+    client->pass = -1;
+    vd_secclient_end(client);
+    return status;
+}

@@ -162,6 +162,12 @@ vd_status vd_secclient_validate(struct vd_secclient *client, const char *context
 vd_status vd_secclient_context(struct vd_secclient *client, uint32_t id, char **ret,
                                bool *ret_valid, struct vd_diag *diag);
 
+/*
+ * The context of the process at the other end of the connected socket `fd`, on the heap: what the
+ * kernel that enforces says, else what the server's table says of the user. VD_E_DENIED: none.
+ */
+vd_status vd_secclient_peer(struct vd_secclient *client, int fd, char **ret, struct vd_diag *diag);
+
 /* Requests that were sent to the server so far: what the cache did not answer. */
 uint64_t vd_secclient_requests(struct vd_secclient *client);
 

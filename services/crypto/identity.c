@@ -2,6 +2,7 @@
 /* Who is at the other end, and what the policy says about that. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -62,14 +63,20 @@ static vd_status find_context(struct vd_keyd *s, int fd, const struct vd_ipc_pee
                               const struct vd_keyd_label **ret, struct vd_diag *diag)
 {
     char text[VD_KEY_LABEL_MAX + 1];
+    char *told = NULL;
     const char *context = text;
+    vd_status status;
 
+    /* Of SELinux's kernel; of a table of ours; else the security server knows what there is to know. */
     if (!kernel_context(fd, text))
         context = vd_peers_find(&s->peers, peer->uid);
-    if (context == NULL)
-        return vd_diagf(diag, VD_E_DENIED, "process %d of user %u has no context", (int)peer->pid,
-                        peer->uid);
-    return vd_keyd_subject(&s->keys, context, ret, diag);
+    if (context == NULL) {
+        VD_TRY(vd_secclient_peer(s->policy, fd, &told, diag));
+        context = told;
+    }
+    status = vd_keyd_subject(&s->keys, context, ret, diag);
+    free(told);
+    return status;
 }
 
 vd_status vd_keyd_identify(struct vd_keyd_conn *c, int fd, struct vd_diag *diag)

@@ -522,6 +522,32 @@ static vd_status set_bools(struct call *c)
     return start_change(c);
 }
 
+/*
+ * The context of whoever is at the other end of a socket that comes with the request: of the
+ * kernel where it enforces, else of the table by user id. As for the server's own clients.
+ */
+static vd_status peer(struct call *c)
+{
+    char *from_kernel = NULL;
+    const char *text;
+    struct vd_ipc_peer other;
+
+    VD_TRY(end(c));
+    if (c->request->fd < 0)
+        return vd_diag_fail(c->diag, VD_E_INVALID, "no socket came with the request");
+    VD_TRY(vd_ipc_peer(c->request->fd, &other, c->diag));
+    if (c->s->kernel.there)
+        text = from_kernel = vd_secd_kernel_context(&c->s->kernel, c->request->fd);
+    else
+        text = vd_peers_find(&c->s->peers, other.uid);
+    if (text == NULL)
+        return vd_diagf(c->diag, VD_E_DENIED, "process %d of user %u has no context",
+                        (int)other.pid, other.uid);
+    write_text(&c->w, text, strlen(text));
+    free(from_kernel);
+    return VD_OK;
+}
+
 static const struct {
     vd_status (*answer)(struct call *c);
     bool changes;
@@ -544,6 +570,7 @@ static const struct {
     [VD_SEC_ROLLBACK] = {confirm_or_rollback, true},
     [VD_SEC_SET_BOOLS] = {set_bools, true},
     [VD_SEC_CHECK_NUMBER] = {check_number, false},
+    [VD_SEC_PEER] = {peer, false},
 };
 
 vd_status vd_secd_answer(struct vd_secd *s, struct vd_secd_client *client,
@@ -558,7 +585,7 @@ vd_status vd_secd_answer(struct vd_secd *s, struct vd_secd_client *client,
             return vd_diag_fail(diag, VD_E_BUSY, "another change of policy is going on");
         s->change.flags = s->change.confirm_s = s->change.bool_count = 0;
     }
-    if (request->fd >= 0 && request->verb != VD_SEC_LOAD)
+    if (request->fd >= 0 && request->verb != VD_SEC_LOAD && request->verb != VD_SEC_PEER)
         return vd_diag_fail(diag, VD_E_INVALID, "this verb takes no descriptor");
     vd_reader_init(&c.r, request->payload, request->size);
     vd_writer_init(&c.w, s->answer, sizeof(s->answer));

@@ -9,6 +9,7 @@
 #include <bpf/btf.h>
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -20,6 +21,7 @@
 #include "core/abi/kernel.h"
 #include "core/mac/transition.h"
 #include "core/policydb/format.h"
+#include "lib/ipc/socket.h"
 #include "tests/harness.h"
 #include "tests/support/securityd.h"
 
@@ -28,7 +30,7 @@
 static const char rules[] = "allow admin_t security_t:security { load_policy setbool compute_av };";
 
 static struct {
-    char pins[160];
+    char pins[160], path[256];
     int tasks, contexts, outer;
 } maps;
 
@@ -201,6 +203,78 @@ VD_TEST(the_file_of_peers_is_not_asked)
     securityd.options[0] = NULL;
     securityd_start();
     VD_EXPECT_EQ(load_as(0), VD_E_TRUNCATED);
+}
+
+/*
+ * A service asks who is at the other end of a socket: a child with another label connects and
+ * stays; the asker has a label that may ask (1) or may not (2).
+ */
+static int ask_about(uint32_t mine, uint32_t other, const char *wanted)
+{
+    struct vd_secclient_options options = {.socket = securityd.socket,
+                                           .server_uid = VD_SECCLIENT_ANY_UID};
+    struct vd_secclient *client;
+    struct vd_diag diag = {};
+    int ends[2], told[2];
+    char *text = NULL, byte = 0;
+    vd_status status;
+    pid_t pid;
+
+    label_self(mine);
+    VD_EXPECT(pipe(told) == 0);
+    snprintf(maps.path, sizeof(maps.path), "%s/service", securityd.dir);
+    unlink(maps.path);
+    VD_EXPECT_EQ(vd_ipc_listen(maps.path, 0600, &ends[0], NULL), VD_OK);
+    pid = fork();
+    VD_EXPECT(pid >= 0);
+    if (pid == 0) {
+        label_self(other);
+        if (vd_ipc_connect(maps.path, vd_ipc_deadline(5000), &ends[1], NULL) != VD_OK)
+            _exit(1);
+        (void)!write(told[1], "c", 1);
+        pause();
+        _exit(0);
+    }
+    struct vd_ipc_peer peer;
+    VD_EXPECT(read(told[0], &byte, 1) == 1);
+    VD_EXPECT_EQ(vd_ipc_accept(ends[0], &ends[1], &peer, NULL), VD_OK);
+    VD_EXPECT_EQ(vd_secclient_new(&options, &client, NULL), VD_OK);
+    status = vd_secclient_peer(client, ends[1], &text, &diag);
+    if (status == VD_OK)
+        VD_EXPECT_STR(text, wanted);
+    free(text);
+    vd_secclient_free(client);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    close(ends[0]);
+    close(ends[1]);
+    close(told[0]);
+    close(told[1]);
+    return (int)status;
+}
+
+/* In a child, since its label is its own. */
+static int asked(uint32_t mine, uint32_t other, const char *wanted)
+{
+    int status;
+    pid_t pid = fork();
+
+    VD_EXPECT(pid >= 0);
+    if (pid == 0)
+        _exit(ask_about(mine, other, wanted));
+    VD_EXPECT(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+VD_TEST(the_other_end_of_a_socket)
+{
+    set_up();
+    securityd_start();
+    VD_EXPECT_EQ(asked(1, 2, "user_u:user_r:user_t"), VD_OK);
+    VD_EXPECT_EQ(asked(1, 1, "system_u:system_r:admin_t"), VD_OK);
+    VD_EXPECT_EQ(asked(1, 0, ""), VD_E_DENIED);  /* no label at all */
+    VD_EXPECT_EQ(asked(1, 99, ""), VD_E_DENIED); /* no such context */
+    VD_EXPECT_EQ(asked(2, 1, ""), VD_E_DENIED);  /* who may not ask */
 }
 
 /* Maps that are missing or of another form: no start, rather than one without contexts. */
