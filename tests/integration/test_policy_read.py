@@ -135,8 +135,8 @@ ONE_TYPE = [(0x10, binary.A)]
 WRONG = [
     ("target", b"XenFlask", 'expected the target "SE Linux"', "target.size"),
     ("target.size", 7, 'expected the target "SE Linux"'),
-    ("version", 29, "version 29; expected 30 to 34"),
-    ("version", 35, "version 35; expected 30 to 34"),
+    ("version", 29, "version 29; expected 30 to 35"),
+    ("version", 36, "version 36; expected 30 to 35"),
     ("flags", 7, "unknown classes cannot be both rejected and allowed"),
     ("tables", 7, "7 symbol tables; expected 8"),
     ("lists", 7, "7 lists of contexts; version 33 has 9"),
@@ -146,6 +146,7 @@ WRONG = [
     ("policycaps.first0", 32, "first bit 32 is no multiple of 64"),
     ("policycaps.word0", bytes(8), "a part without any bit", "policycaps.first0"),
     ("permissive", [0], "permissive type 0 does not exist", "permissive.unit"),
+    ("neveraudit", [9], "neveraudit type 9 does not exist", "neveraudit.unit"),
     ("permissive", [9], "permissive type 9 does not exist", "permissive.unit"),
     ("commons.highest", 0x10000, "numbers up to 65536; expected at most 65535"),
     ("commons.count", 0xffffffff, "do not fit in the"),
@@ -327,7 +328,7 @@ def wrong_fields(directory):
     """Each field that can be wrong is refused at its offset with what was expected."""
     path = os.path.join(directory, "wrong")
     for label, value, message, *where in WRONG:
-        policy = binary.Policy({label: value})
+        policy = binary.Policy({label: value}, version=35 if label == "neveraudit" else 33)
         with open(path, "wb") as file:
             file.write(policy.out)
         done = ask(path)
@@ -344,7 +345,7 @@ def wrong_fields(directory):
 def right_fields(directory):
     """The policy that these are made of is right, in every version, and says what it should."""
     path = os.path.join(directory, "right")
-    for version in range(30, 35):
+    for version in range(30, 36):
         for mls in (False, True):
             level = ":s0:c0" if mls else ""
             with open(path, "wb") as file:
@@ -355,11 +356,12 @@ def right_fields(directory):
                          f"xperm u_u:r_r:a_t{level} u_u:object_r:b_t{level} file ioctl 0x5400",
                          f"xperm u_u:r_r:a_t{level} u_u:object_r:b_t{level} file ioctl 0x5401",
                          f"valid u_u:o_r:b_t{level}"]
-            want = ["av allowed={read,write,ioctl} auditallow={read} auditdeny={write,ioctl} "
-                    "missing-by=", f"transition context=u_u:object_r:c_t{level}",
+            audited = ("auditallow={read} auditdeny={write,ioctl}" if version < 35 else
+                       "auditallow={} auditdeny={}")  # a_t is neveraudit there
+            want = [f"av allowed={{read,write,ioctl}} {audited} missing-by=", f"transition context=u_u:object_r:c_t{level}",
                     f"transition context=u_u:object_r:c_t{level}",
-                    "xperm allowed=1 auditallow=0 dontaudit=0",
-                    "xperm allowed=0 auditallow=0 dontaudit=0", "valid=0"]
+                    f"xperm allowed=1 auditallow=0 dontaudit={version >= 35:d}",
+                    f"xperm allowed=0 auditallow=0 dontaudit={version >= 35:d}", "valid=0"]
             got = query(path, "\n".join(questions) + "\n")
             check(f"version {version}, {'MLS' if mls else 'plain'}: read and answered",
                   got == want, "\n".join(got))

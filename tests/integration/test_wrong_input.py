@@ -31,7 +31,7 @@ POLICY = [
     ("policy compile -o dir @seed", 2, "dir: error: "),
     ("policy compile -o /dev/full @seed", 4, "/dev/full: error: cannot write: No space left"),
     ("policy compile --mls perhaps bad.te", 2, "--mls: one of auto|yes|no is expected"),
-    ("policy compile --format selinux --selinux-version 29 @seed", 2, "is 30 to 34, not 29"),
+    ("policy compile --format selinux --selinux-version 29 @seed", 2, "is 30 to 35, not 29"),
     ("policy compile --format selinux -o dir @seed", 2, "dir: error: "),
     ("policy compile --target xen @seed", 3, "--target selinux"),
     ("policy compile --selinux-version 33 @seed", 2, "goes with --format selinux"),

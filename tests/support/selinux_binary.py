@@ -306,6 +306,8 @@ class Policy:
         self.u32("lists", 9 if self.version >= 31 else 7)
         self.bitmap("policycaps", [1])
         self.bitmap("permissive", [B])
+        if self.version >= 35:
+            self.bitmap("neveraudit", [A])
         self.classes()
         self.roles()
         self.types()

@@ -9,7 +9,7 @@ from selinux_te import INITIAL, KernelPolicy, OldPolicy, PlainPolicy
 
 POLICIES = int(os.environ.get("VD_SELINUX_POLICIES", "10"))
 QUESTIONS = int(os.environ.get("VD_SELINUX_QUESTIONS", "800"))
-VERSIONS = range(30, 35)
+VERSIONS = range(30, 36)
 COMMON = 33 # as far as every kernel of the image reads
 EACCES, EINVAL, ENOTTY = 13, 22, 25
 

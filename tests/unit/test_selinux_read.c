@@ -6,6 +6,7 @@
  */
 #include "tests/harness.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,7 +73,9 @@ static vd_status read_policy(const void *data, size_t size, struct seen *seen,
 static struct vd_sepolicy_result make(uint32_t version)
 {
     struct vd_sepolicy_options options = {.form = VD_SEPOLICY_SELINUX, .selinux_version = version};
-    struct vd_sepolicy_source source = {.name = "text", .text = text, .size = sizeof(text) - 1};
+    char whole[sizeof(text) + 64];
+    int size = snprintf(whole, sizeof(whole), "%s%s", text, version >= 35 ? "neveraudit b_t;" : "");
+    struct vd_sepolicy_source source = {.name = "text", .text = whole, .size = (size_t)size};
     struct vd_sepolicy_result result = {};
 
     VD_EXPECT(vd_sepolicy_compile(&source, 1, &options, &result) == VD_OK);
@@ -131,6 +134,26 @@ VD_TEST(selinux_read_every_byte)
     }
     VD_EXPECT(refused > whole.size);
     free(whole.blob);
+}
+
+/* A neveraudit type is one when it is read again; what older versions have is the same. */
+VD_TEST(selinux_neveraudit)
+{
+    struct vd_sepolicy_result whole = make(35), blob = {};
+    const struct vd_pdb_type *row;
+    struct vd_policydb db;
+    struct seen seen;
+
+    VD_EXPECT_EQ(read_policy(whole.blob, whole.size, &seen, &blob), VD_OK);
+    VD_EXPECT_EQ(vd_policydb_open(&db, blob.blob, blob.size, NULL), VD_OK);
+    for (uint32_t i = 1; i < vd_policydb_header(&db)->types; i++) {
+        row = vd_pdb_row(&db, VD_PDB_TYPES, i, sizeof(*row));
+        VD_EXPECT(row != NULL);
+        VD_EXPECT_EQ((row->flags & VD_PDB_TYPE_NEVERAUDIT) != 0,
+                     strcmp(vd_policydb_name(&db, VD_SYM_TYPE, i), "b_t") == 0);
+    }
+    free(whole.blob);
+    free(blob.blob);
 }
 
 VD_TEST(selinux_read_memory_is_bounded)

@@ -52,9 +52,9 @@ enum vd_sepolicy_form {
 };
 
 #define VD_SEPOLICY_SELINUX_MIN      30u /* versions of SELinux's binary policy that can be written */
-#define VD_SEPOLICY_SELINUX_MAX      34u
+#define VD_SEPOLICY_SELINUX_MAX      35u
 #define VD_SEPOLICY_SELINUX_DEFAULT  33u /* what kernels before 6.13 take too */
-#define VD_SEPOLICY_SELINUX_READ_MAX 34u /* the newest that can be read */
+#define VD_SEPOLICY_SELINUX_READ_MAX 35u /* the newest that can be read */
 
 enum vd_sepolicy_level { VD_SEPOLICY_ERROR, VD_SEPOLICY_WARNING };
 
@@ -126,7 +126,7 @@ vd_status vd_sepolicy_compile(const struct vd_sepolicy_source *sources, size_t c
 bool vd_sepolicy_is_selinux(const void *data, size_t size);
 
 /*
- * Reads SELinux's binary policy for its kernel, versions 30 to 34, and writes it as
+ * Reads SELinux's binary policy for its kernel, versions 30 to 35, and writes it as
  * `options->form` says: as our blob, which decides as SELinux would, or as
  * SELinux's format again. The source is the file's bytes. Of the options `mls`
  * and `unknown` mean nothing, since the file says both. Returns as

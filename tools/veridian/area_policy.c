@@ -128,7 +128,7 @@ static const struct vd_cli_command query_command = {
         "error=context, error=class, error=argument or\n"
         "error=verb; blank lines and lines that begin with # are passed over.\n"
         "\n"
-        "POLICY is a compiled policy or a binary policy of SELinux's kernel, version 30 to 34.\n"
+        "POLICY is a compiled policy or a binary policy of SELinux's kernel, version 30 to 35.\n"
         "\n"
         "Example: veridian policy query policy.vpol system_u:system_r:init_t \\\n"
         "             system_u:object_r:etc_t file",

@@ -34,12 +34,13 @@ static void check_neveraudit(struct vd_sp_se *se)
 {
     struct vd_sp *sp = se->c->sp;
 
-    for (uint32_t i = 0; i < sp->permissives.count; i++) {
+    for (uint32_t i = 0; se->version < VD_SE_NEVERAUDIT_VERSION && i < sp->permissives.count; i++) {
         const struct vd_sp_permissive *row = &sp->permissives.data[i];
 
         if (row->neveraudit && vd_sp_on(sp, row->block))
-            vd_sp_error(&sp->messages, row->type.place,
-                        "version %u of SELinux's format does not have neveraudit", se->version);
+            vd_sp_error_hint(&sp->messages, row->type.place, "compile it with --selinux-version 35",
+                             "version %u of SELinux's format does not have neveraudit",
+                             se->version);
     }
 }
 

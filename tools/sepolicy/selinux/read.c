@@ -90,6 +90,8 @@ void vd_sp_sr_read(struct vd_sp *sp, struct vd_sepolicy_options *options, const 
     read_header(&sr);
     read_policycaps(&sr);
     vd_sp_sr_map(&sr, &sr.permissive, "the permissive types");
+    if (sr.version >= VD_SE_NEVERAUDIT_VERSION)
+        vd_sp_sr_map(&sr, &sr.neveraudit, "the neveraudit types");
     vd_sp_sr_symbols(&sr);
     vd_sp_sr_rules(&sr);
     vd_sp_sr_role_rules(&sr);

@@ -86,7 +86,7 @@ struct vd_sp_sr {
     struct vd_sepolicy_options *options; /* those of `sp`: the file says what to do with unknowns */
     struct vd_reader in;
     uint32_t version;
-    struct vd_sp_sr_map permissive;
+    struct vd_sp_sr_map permissive, neveraudit;
     struct vd_sp_sr_table commons, classes, roles, types, users, bools, sens, cats;
     bool *attribute;                    /* by number of a type */
     struct vd_sp_sr_role *role;         /* by number */

@@ -322,15 +322,17 @@ static void add_bounds(struct vd_sp_sr *sr, const uint32_t *bounds)
     }
 }
 
-static void add_permissive(struct vd_sp_sr *sr)
+static void add_marked(struct vd_sp_sr *sr, const struct vd_sp_sr_map *map, bool neveraudit)
 {
     struct vd_sp *sp = sr->sp;
-    struct vd_sp_set set = vd_sp_sr_members(sr, &sr->permissive, &sr->types, 0, "permissive type");
+    struct vd_sp_set set = vd_sp_sr_members(sr, map, &sr->types, 0,
+                                            neveraudit ? "neveraudit type" : "permissive type");
 
     for (uint32_t i = 0; i < set.count; i++) {
         struct vd_sp_permissive *row = VD_SP_PUSH(&sp->arena, &sp->permissives);
 
         row->type = set.items[i];
+        row->neveraudit = neveraudit;
     }
 }
 
@@ -363,7 +365,8 @@ static void read_types(struct vd_sp_sr *sr)
                        &sr->types.items[i]);
     declare_aliases(sr, VD_SP_TYPE, &sr->types, aliases, alias_count);
     add_bounds(sr, bounds);
-    add_permissive(sr);
+    add_marked(sr, &sr->permissive, false);
+    add_marked(sr, &sr->neveraudit, true);
 }
 
 static void read_users(struct vd_sp_sr *sr)

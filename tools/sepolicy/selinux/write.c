@@ -99,14 +99,16 @@ static void put_header(struct vd_sp_se *se)
     vd_sp_se_u32(se, vd_sp_se_context_lists(se->version));
 }
 
-/* Permissive types: here, and only here, a type's bit is its number. */
-static void put_permissive(struct vd_sp_se *se)
+/* Permissive or neveraudit types: here, and only here, a type's bit is its number. */
+static void put_marked_types(struct vd_sp_se *se, bool neveraudit)
 {
     uint32_t words = VD_BITMAP_WORDS(se->c->types.count);
 
     memset(se->words, 0, words * sizeof(*se->words));
     for (uint32_t i = 1; i < se->c->type_count; i++) {
-        if (vd_sp_se_symbol(se, &se->c->types, i)->permissive)
+        const struct vd_sp_symbol *type = vd_sp_se_symbol(se, &se->c->types, i);
+
+        if (neveraudit ? type->neveraudit : type->permissive)
             vd_bitmap_set(se->words, i);
     }
     vd_sp_se_bitmap(se, se->words, words, 0);
@@ -134,7 +136,9 @@ static void put_all(struct vd_sp_se *se)
 {
     put_header(se);
     vd_sp_se_bitmap(se, &se->c->policycaps, 1, 0);
-    put_permissive(se);
+    put_marked_types(se, false);
+    if (se->version >= VD_SE_NEVERAUDIT_VERSION)
+        put_marked_types(se, true);
     vd_sp_se_put_symbols(se);
     vd_sp_se_put_rules(se);
     vd_sp_se_put_role_rules(se);

@@ -64,6 +64,7 @@ enum vd_sp_se_xperm {
 
 #define VD_SE_MAGIC               0xf97cff8cu
 #define VD_SE_COND_XPERMS_VERSION 34u     /* first that has conditional extended permissions */
+#define VD_SE_NEVERAUDIT_VERSION  35u     /* first that has neveraudit types */
 #define VD_SE_NAMED_VERSION       33u     /* first that joins the sources of transitions by name */
 #define VD_SE_GLBLUB_VERSION      32u     /* first that has default_range glblub */
 #define VD_SE_INFINIBAND_VERSION  31u     /* first that has InfiniBand's contexts */

@@ -33,7 +33,7 @@ static const struct vd_cli_option options[] = {
     {"format", 0, VD_CLI_CHOICE, offsetof(struct compile_args, format), "what to write",
      "veridian|selinux", "veridian", false},
     {"selinux-version", 0, VD_CLI_U32, offsetof(struct compile_args, selinux_version),
-     "version of SELinux's binary policy, 30 to 34", "N", NULL, false},
+     "version of SELinux's binary policy, 30 to 35", "N", NULL, false},
     {"target", 0, VD_CLI_CHOICE, offsetof(struct compile_args, target),
      "whose initial contexts and statements; only selinux is supported yet", "selinux|xen",
      "selinux", false},
@@ -213,8 +213,8 @@ const struct vd_cli_command vd_policy_compile_command = {
         "Several files are read as one text in the order given. Messages have the form\n"
         "FILE:LINE:COL: error: TEXT; #line marks are followed. The output is written as a\n"
         "whole, or not at all. With --format selinux it is the binary policy of SELinux's\n"
-        "kernel, in version N: 30 to 34, by default 33. Such a binary policy, of version 30 to\n"
-        "34, may also be the one FILE; it says itself whether it has multi-level security\n"
+        "kernel, in version N: 30 to 35, by default 33. Such a binary policy, of version 30 to\n"
+        "35, may also be the one FILE; it says itself whether it has multi-level security\n"
         "and what becomes of unknown classes. Without --strip the output keeps,\n"
         "behind what enforcement reads, the rules as written with their places.\n"
         "\n"
