@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -23,13 +24,15 @@
 #define NS_PER_MS 1'000'000u
 #define NS_PER_S  1'000'000'000u
 #define LOOK_MS   100u /* how often a client that waits looks whether the server is there */
+#define YIELDS    4u   /* before one sleeps */
 #define BY_SOCKET 1u   /* lowest bit of a request's number */
 
 /* A word that both sides wait on, and the frame that it announces. */
 struct half {
     _Atomic uint32_t number;
-    _Atomic uint32_t size; /* of the frame */
-    uint8_t pad[56];       /* a cache line each */
+    _Atomic uint32_t size;   /* of the frame */
+    _Atomic uint32_t asleep; /* 1: who waits for `number` is to be woken */
+    uint8_t pad[52];         /* a cache line each */
 };
 
 struct vd_ipc_lane_page {
@@ -45,17 +48,32 @@ struct vd_ipc_lane_page {
 _Static_assert(offsetof(struct vd_ipc_lane_page, answer) == 128, "shared between processes");
 _Static_assert(sizeof(_Atomic uint32_t) == 4, "the kernel's futex");
 
-static void wake(_Atomic uint32_t *word)
+/* After `number` was set: a system call only if the other side sleeps. */
+static void wake(struct half *half)
 {
-    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&half->asleep, memory_order_relaxed) != 0)
+        syscall(SYS_futex, &half->number, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* Waits while *word is `seen`, at most `ns`. */
-static void sleep_on(_Atomic uint32_t *word, uint32_t seen, uint64_t ns)
+/*
+ * Waits while the number is `seen`, at most `ns`. Other threads have the processor first: often
+ * the answer is there when it comes back, and neither side has slept.
+ */
+static void sleep_on(struct half *half, uint32_t seen, uint64_t ns)
 {
     struct timespec time = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
 
-    syscall(SYS_futex, word, FUTEX_WAIT, seen, &time, NULL, 0);
+    for (uint32_t i = 0; i < YIELDS; i++) {
+        sched_yield();
+        if (atomic_load_explicit(&half->number, memory_order_acquire) != seen)
+            return;
+    }
+    atomic_store_explicit(&half->asleep, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&half->number, memory_order_relaxed) == seen)
+        syscall(SYS_futex, &half->number, FUTEX_WAIT, seen, &time, NULL, 0);
+    atomic_store_explicit(&half->asleep, 0, memory_order_relaxed);
 }
 
 static vd_status map(int fd, struct vd_ipc_lane *lane, struct vd_diag *diag)
@@ -122,8 +140,8 @@ vd_status vd_ipc_lane_wait(struct vd_ipc_lane *lane, uint32_t timeout_ms, bool *
     uint64_t deadline_ns = vd_ipc_deadline(timeout_ms);
 
     for (;;) {
-        _Atomic uint32_t *word = &lane->page->request.number;
-        uint32_t number = atomic_load_explicit(word, memory_order_acquire);
+        struct half *half = &lane->page->request;
+        uint32_t number = atomic_load_explicit(&half->number, memory_order_acquire);
         uint64_t now;
         if (number != lane->number) {
             lane->number = number;
@@ -133,7 +151,7 @@ vd_status vd_ipc_lane_wait(struct vd_ipc_lane *lane, uint32_t timeout_ms, bool *
         now = vd_sys_monotonic_ns();
         if (now >= deadline_ns)
             return vd_diag_fail(diag, VD_E_TIMEOUT, "the client asked for nothing");
-        sleep_on(word, number, deadline_ns - now);
+        sleep_on(half, number, deadline_ns - now);
     }
 }
 
@@ -177,7 +195,7 @@ vd_status vd_ipc_lane_answer(struct vd_ipc_lane *lane, const struct vd_ipc_frame
 
     VD_TRY(copy_in(&page->answer, page->answer_bytes, frame, diag));
     atomic_store_explicit(&page->answer.number, lane->number, memory_order_release);
-    wake(&page->answer.number);
+    wake(&page->answer);
     return VD_OK;
 }
 
@@ -185,7 +203,7 @@ static void announce(struct vd_ipc_lane *lane, uint32_t by)
 {
     lane->number = ((lane->number | BY_SOCKET) + 1) | by;
     atomic_store_explicit(&lane->page->request.number, lane->number, memory_order_release);
-    wake(&lane->page->request.number);
+    wake(&lane->page->request);
 }
 
 void vd_ipc_lane_knock(struct vd_ipc_lane *lane)
@@ -206,10 +224,10 @@ static vd_status look(int fd, struct vd_diag *diag)
 static vd_status await(struct vd_ipc_lane *lane, const struct vd_ipc_line *line,
                        struct vd_diag *diag)
 {
-    _Atomic uint32_t *word = &lane->page->answer.number;
+    struct half *half = &lane->page->answer;
 
     for (;;) {
-        uint32_t number = atomic_load_explicit(word, memory_order_acquire);
+        uint32_t number = atomic_load_explicit(&half->number, memory_order_acquire);
         uint64_t now, left;
         if (number == lane->number)
             return VD_OK;
@@ -217,7 +235,7 @@ static vd_status await(struct vd_ipc_lane *lane, const struct vd_ipc_line *line,
         if (now >= line->deadline_ns)
             return vd_diag_fail(diag, VD_E_TIMEOUT, "the other side took too long");
         left = line->deadline_ns - now;
-        sleep_on(word, number, left < LOOK_MS * NS_PER_MS ? left : LOOK_MS * NS_PER_MS);
+        sleep_on(half, number, left < LOOK_MS * NS_PER_MS ? left : LOOK_MS * NS_PER_MS);
         if (vd_sys_monotonic_ns() - now >= LOOK_MS * NS_PER_MS)
             VD_TRY(look(line->fd, diag));
     }
