@@ -118,15 +118,19 @@ static int open_device(const char *tpm)
     return open(tpm[0] == '/' ? tpm : tpm + 7, O_PATH | O_CLOEXEC);
 }
 
-static vd_status confine_calls(bool tcp, struct vd_diag *diag)
+/* A simulator of a TPM is reached over a socket. */
+static vd_status confine_calls(const char *tpm, struct vd_diag *diag)
 {
-    struct vd_confine_call all[VD_COUNT(calls) + 2];
+    static const struct vd_confine_call more[] = {
+        CALL(sendto), CALL(recvfrom), CALL(setsockopt), {SYS_socket, 0, 0, AF_INET}};
+    struct vd_confine_call all[VD_COUNT(calls) + VD_COUNT(more)];
     uint32_t count = VD_COUNT(calls);
 
     vd_copy(all, calls, sizeof(calls));
-    if (tcp) {
-        all[count++] = (struct vd_confine_call){SYS_socket, 0, 0, AF_INET};
-        all[count++] = (struct vd_confine_call){SYS_setsockopt, -1, 0, 0};
+    if (tpm != NULL && strncmp(tpm, "swtpm:", 6) == 0) {
+        vd_copy(all + count, more, sizeof(more));
+        count +=
+            (uint32_t)(strncmp(tpm, "swtpm:path=", 11) == 0 ? VD_COUNT(more) - 1 : VD_COUNT(more));
     }
     return vd_confine_calls(all, count, diag);
 }
@@ -144,6 +148,5 @@ vd_status vd_keyd_confine(const char *store, const char *tpm, struct vd_diag *di
     VD_TRY(vd_confine_files(dirs, VD_COUNT(dirs), &landlock, diag));
     if (!landlock)
         fputs("veridian-cryptod: this kernel has no Landlock: files are not confined\n", stderr);
-    /* A TPM's simulator may be reached over TCP. */
-    return confine_calls(tpm != NULL && strncmp(tpm, "swtpm:host=", 11) == 0, diag);
+    return confine_calls(tpm, diag);
 }
