@@ -87,9 +87,6 @@ vd_status vd_keyclient_take(struct vd_keyclient *client, bool streams,
 vd_status vd_keyclient_take_this(struct vd_keyclient_conn *c, uint64_t link, struct vd_diag *diag);
 void vd_keyclient_put(struct vd_keyclient_conn *c);
 
-/* Makes the pool this process's own. */
-void vd_keyclient_own(struct vd_keyclient *client);
-
 /* Ends the connection and what belongs to it. */
 void vd_keyclient_drop(struct vd_keyclient_conn *c);
 

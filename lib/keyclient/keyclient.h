@@ -63,6 +63,9 @@ void vd_keyclient_free(struct vd_keyclient *client);
 /* Connects now, to learn whether the service is there. */
 vd_status vd_keyclient_connect(struct vd_keyclient *client, struct vd_diag *diag);
 
+/* In a child after fork: closes its copies of the parent's connections, as its first call would. */
+void vd_keyclient_own(struct vd_keyclient *client);
+
 /* The socket's path; borrowed. */
 const char *vd_keyclient_socket(const struct vd_keyclient *client);
 

@@ -242,6 +242,8 @@ void vd_key_write_info(struct vd_writer *w, const struct vd_key_info *info)
     vd_write_le64(w, info->created);
     vd_write_le64(w, info->destroy_at);
     vd_write_le64(w, info->used);
+    vd_write_le32(w, info->attached);
+    vd_write_le64(w, info->revision);
 }
 
 vd_status vd_key_read_info(struct vd_reader *r, struct vd_key_info *ret, struct vd_diag *diag)
@@ -254,6 +256,8 @@ vd_status vd_key_read_info(struct vd_reader *r, struct vd_key_info *ret, struct 
     VD_TRY(vd_key_read_u64(r, &ret->created, diag));
     VD_TRY(vd_key_read_u64(r, &ret->destroy_at, diag));
     VD_TRY(vd_key_read_u64(r, &ret->used, diag));
+    VD_TRY(vd_key_read_u32(r, &ret->attached, diag));
+    VD_TRY(vd_key_read_u64(r, &ret->revision, diag));
     if (ret->state < VD_KEY_ACTIVE || ret->state > VD_KEY_DESTROYED)
         return wrong(r, diag, VD_E_RANGE, "a key has no such state");
     return VD_OK;

@@ -83,6 +83,10 @@ struct vd_key_info {
     uint64_t created;    /* seconds since 1970 */
     uint64_t destroy_at; /* 0: not to be destroyed */
     uint64_t used;       /* operations reserved so far, of a key with a limit */
+    uint32_t attached;   /* how many attachments it has */
+    /* Another one after each change of the key, its versions or attachments. While both stay the
+     * same, so does all that. An older store that was accepted begins anew. */
+    uint64_t revision;
 };
 
 struct vd_key_version {

@@ -99,15 +99,20 @@ static CK_RV rsa_part(struct vd_reader *bits, bool exponent, struct vd_p11_value
 /* CKA_EC_POINT is an OCTET STRING around the point: its two octets stand in front. */
 static CK_RV ec_point(struct vd_p11_object *o, struct vd_reader *bits, struct vd_p11_value *ret)
 {
+    struct vd_p11_key *key = o->key;
     size_t size = vd_reader_left(bits);
 
-    if (size > sizeof(o->point) - 2)
+    if (size > sizeof(key->point) - 2)
         return CKR_DEVICE_ERROR;
-    /* The same bytes every time: written twice at once does no harm. */
-    o->point[0] = 0x04;
-    o->point[1] = (uint8_t)size;
-    vd_copy(o->point + 2, bits->pos, size);
-    return bytes(ret, o->point, size + 2);
+    pthread_mutex_lock(&key->lock);
+    if (key->point_size == 0) {
+        key->point[0] = 0x04;
+        key->point[1] = (uint8_t)size;
+        vd_copy(key->point + 2, bits->pos, size);
+        key->point_size = size + 2;
+    }
+    pthread_mutex_unlock(&key->lock);
+    return bytes(ret, key->point, size + 2);
 }
 
 static CK_RV of_public(struct vd_p11_object *o, CK_ATTRIBUTE_TYPE type, struct vd_p11_value *ret)
@@ -213,6 +218,9 @@ static CK_RV of_key(struct vd_p11_object *o, CK_ATTRIBUTE_TYPE type, struct vd_p
                                    : CKR_ATTRIBUTE_TYPE_INVALID;
         USAGES(USAGE)
 #undef USAGE
+    case CKA_ALLOWED_MECHANISMS: /* none: no restriction was asked for */
+        return bytes(ret, key->said[VD_P11_SAID_MECHANISMS].data,
+                     key->said[VD_P11_SAID_MECHANISMS].size);
     case CKA_KEY_TYPE:
         return number(ret, o->key_type);
     case CKA_START_DATE:
@@ -330,12 +338,17 @@ static CK_RV of_session(struct vd_p11_object *o, CK_ATTRIBUTE_TYPE type, struct 
     }
 }
 
+static CK_RV said(const struct vd_p11_key *key, enum vd_p11_said what, struct vd_p11_value *ret)
+{
+    return bytes(ret, key->said[what].data, key->said[what].size);
+}
+
 static CK_RV label_of(struct vd_p11_object *o, struct vd_p11_value *ret)
 {
     if (o->key == NULL)
         return bytes(ret, o->label, o->label_size);
-    if (o->key->label != NULL)
-        return bytes(ret, o->key->label, o->key->label_size);
+    if (o->key->said[VD_P11_SAID_LABEL].data != NULL)
+        return said(o->key, VD_P11_SAID_LABEL, ret);
     return bytes(ret, o->key->name, strlen(o->key->name));
 }
 
@@ -345,8 +358,8 @@ static CK_RV id_of(struct vd_p11_object *o, struct vd_p11_value *ret)
         return CKR_ATTRIBUTE_TYPE_INVALID;
     if (o->key == NULL)
         return bytes(ret, o->id, o->id_size);
-    if (o->key->p11_id != NULL)
-        return bytes(ret, o->key->p11_id, o->key->p11_id_size);
+    if (o->key->said[VD_P11_SAID_ID].data != NULL)
+        return said(o->key, VD_P11_SAID_ID, ret);
     return bytes(ret, o->key->id, sizeof(o->key->id));
 }
 
@@ -362,7 +375,8 @@ CK_RV vd_p11_attribute(struct vd_p11_object *object, CK_ATTRIBUTE_TYPE type,
     case CKA_PRIVATE:
         return boolean(ret, false); /* no login hides it */
     case CKA_MODIFIABLE:
-        return boolean(ret, object->class != CKO_CERTIFICATE);
+        return boolean(ret, object->key != NULL && object->class != CKO_CERTIFICATE &&
+                                vd_p11_key_made_here(object->key));
     case CKA_COPYABLE:
         return boolean(ret, false);
     case CKA_DESTROYABLE:

@@ -5,26 +5,22 @@
 static CK_RV start(struct vd_p11_session *s, const struct vd_p11_beginning *b,
                    const CK_MECHANISM *mechanism, struct vd_p11_object *o)
 {
-    struct vd_p11_mechanism m;
     struct vd_p11_operation *op;
     uint32_t usage = b->usage;
-    CK_RV rv = vd_p11_mechanism_read(mechanism, b->flag, o, &m);
+    CK_RV rv = vd_p11_op_new(s, b->kind, &op);
 
     if (rv != CKR_OK)
         return rv;
-    if (o->class != b->class && o->class != CKO_SECRET_KEY)
-        return CKR_KEY_TYPE_INCONSISTENT;
+    rv = vd_p11_mechanism_read(mechanism, b->flag, o, &op->mechanism);
+    if (rv == CKR_OK && o->class != b->class && o->class != CKO_SECRET_KEY)
+        rv = CKR_KEY_TYPE_INCONSISTENT;
     /* The caller picks the nonce: only for keys made for that. */
-    if (m.alg == VD_ALG_AEAD_RAW && (usage & VD_ALG_ENCRYPT) != 0)
+    if (op->mechanism.alg == VD_ALG_AEAD_RAW && (usage & VD_ALG_ENCRYPT) != 0)
         usage |= VD_ALG_ENCRYPT_OWN_NONCE;
-    if ((o->key->usages & usage) != usage)
-        return CKR_KEY_FUNCTION_NOT_PERMITTED;
-    rv = vd_p11_op_new(s, b->kind, &op);
-    if (rv != CKR_OK)
-        return rv;
-    op->mechanism = m;
-    if (m.hash != NULL)
-        rv = vd_p11_hash_start(m.hash, &op->hash);
+    if (rv == CKR_OK && (o->key->usages & usage) != usage)
+        rv = CKR_KEY_FUNCTION_NOT_PERMITTED;
+    if (rv == CKR_OK && op->mechanism.hash != NULL)
+        rv = vd_p11_hash_start(op->mechanism.hash, &op->hash);
     if (rv != CKR_OK) {
         vd_p11_op_end(s, b->kind);
         return rv;

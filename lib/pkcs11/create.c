@@ -148,8 +148,7 @@ CK_RV vd_p11_read_attributes(const struct vd_p11_template *t, const struct vd_p1
     return make_name(vd_p11_template_find(t, CKA_LABEL), ret->name);
 }
 
-/* Session keys would live in the service without an owner: keys are the token's. */
-static CK_RV check_token(const struct vd_p11_template *t, const struct vd_p11_session *s)
+CK_RV vd_p11_check_token(const struct vd_p11_template *t, const struct vd_p11_session *s)
 {
     CK_BBOOL token;
     CK_RV rv = vd_p11_template_bool(t, CKA_TOKEN, CK_FALSE, &token);
@@ -173,10 +172,15 @@ CK_RV vd_p11_make_key(const struct vd_p11_new_key *from, const struct vd_p11_tem
     key = vd_p11_key_new(&info);
     if (key == NULL)
         return CKR_HOST_MEMORY;
-    rv = vd_p11_key_describe(key, vd_p11_template_find(t, CKA_LABEL),
-                             vd_p11_template_find(t, CKA_ID));
+    rv = vd_p11_key_describe(key, t);
+    if (rv == CKR_OK) {
+        vd_p11_key_call(key, t);
+        rv = vd_p11_objects_of_key(key, ret_secret, ret_public);
+    } else {
+        (void)!vd_p11_service_destroy(key); /* nobody would find it */
+    }
     vd_p11_key_put(key);
-    return rv == CKR_OK ? vd_p11_objects_of_key(&info, ret_secret, ret_public) : rv;
+    return rv;
 }
 
 /* What a template may say of a key's kind must be what the mechanism makes. */
@@ -226,7 +230,7 @@ CK_RV C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_ATTRI
         return vd_p11_leave(s, CKR_MECHANISM_INVALID);
     rv = vd_p11_template_check(&t);
     if (rv == CKR_OK)
-        rv = check_token(&t, s);
+        rv = vd_p11_check_token(&t, s);
     if (rv == CKR_OK)
         rv = check_kind(&t, CKO_SECRET_KEY, row->key);
     if (rv == CKR_OK)
@@ -259,7 +263,7 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
     if (rv == CKR_OK)
         rv = vd_p11_template_check(&prv);
     if (rv == CKR_OK)
-        rv = check_token(&prv, s);
+        rv = vd_p11_check_token(&prv, s);
     if (rv == CKR_OK)
         rv = check_kind(&pub, CKO_PUBLIC_KEY, row->key);
     if (rv == CKR_OK)
@@ -335,7 +339,7 @@ static CK_RV import(const struct vd_p11_template *t, CK_OBJECT_CLASS class,
 {
     struct vd_p11_new_key new = {};
     uint16_t type;
-    CK_RV rv = check_token(t, s);
+    CK_RV rv = vd_p11_check_token(t, s);
 
     if (rv == CKR_OK)
         rv = material_of(t, class, &type, &new);
@@ -397,18 +401,24 @@ static CK_RV make_plain(const struct vd_p11_template *t, CK_OBJECT_CLASS class,
 /* A certificate of the token belongs to the key with the same CKA_ID. */
 static CK_RV find_key(const CK_ATTRIBUTE *id, struct vd_p11_key **ret)
 {
+    struct vd_p11_object **list;
+    size_t count;
     CK_RV rv = vd_p11_objects_refresh();
 
     *ret = NULL;
     if (rv != CKR_OK)
         return rv;
-    pthread_mutex_lock(&vd_p11.lock);
-    for (size_t i = 0; i < vd_p11.object_count && *ret == NULL; i++) {
-        struct vd_p11_object *o = vd_p11.objects[i];
-        if (o != NULL && o->class == CKO_PRIVATE_KEY && vd_p11_matches(o, id, 1))
+    rv = vd_p11_objects_all(&list, &count);
+    if (rv != CKR_OK)
+        return rv;
+    for (size_t i = 0; i < count; i++) {
+        struct vd_p11_object *o = list[i];
+        if (*ret == NULL && o->class == CKO_PRIVATE_KEY && o->key != NULL &&
+            vd_p11_matches(o, id, 1))
             *ret = vd_p11_key_hold(o->key);
+        vd_p11_object_put(o);
     }
-    pthread_mutex_unlock(&vd_p11.lock);
+    free(list);
     return *ret != NULL ? CKR_OK : CKR_TEMPLATE_INCONSISTENT;
 }
 

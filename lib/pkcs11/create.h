@@ -12,6 +12,9 @@
 CK_RV vd_p11_read_attributes(const struct vd_p11_template *t, const struct vd_p11_template *other,
                              uint16_t type, struct vd_key_attributes *ret);
 
+/* Session keys would live in the service without an owner: keys are the token's. */
+CK_RV vd_p11_check_token(const struct vd_p11_template *t, const struct vd_p11_session *s);
+
 /* Makes the key, gives it label and id of the template, and says its objects (either may be NULL). */
 CK_RV vd_p11_make_key(const struct vd_p11_new_key *from, const struct vd_p11_template *t,
                       CK_OBJECT_HANDLE *ret_secret, CK_OBJECT_HANDLE *ret_public);

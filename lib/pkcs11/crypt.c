@@ -22,17 +22,25 @@ static size_t bound(const struct vd_p11_operation *op, bool encrypt, size_t size
     }
 }
 
-static CK_RV run(struct vd_p11_operation *op, bool encrypt, const uint8_t *text, size_t size)
+static CK_RV run(struct vd_p11_operation *op, bool encrypt, const struct vd_key_part *text,
+                 struct vd_p11_out *out)
 {
     const struct vd_p11_mechanism *m = &op->mechanism;
     const struct vd_key_op ask = {.mechanism = m->alg,
-                                  .text = {.data = text, .size = size},
+                                  .text = *text,
                                   .aux = {.data = m->aux, .size = m->aux_size},
                                   .extra = {.data = m->nonce, .size = m->nonce_size}};
-    CK_RV rv = vd_p11_rv(vd_p11_service_op(
-        op->object->key, encrypt ? VD_KEY_ENCRYPT : VD_KEY_DECRYPT, &ask, &op->result, NULL));
+    const enum vd_key_verb verb = encrypt ? VD_KEY_ENCRYPT : VD_KEY_DECRYPT;
+    struct vd_p11_key *key = op->object->key;
+    CK_RV rv;
 
-    op->done = rv == CKR_OK;
+    /* Straight to the caller, where whatever comes has room there. */
+    if (out->room >= bound(op, encrypt, text->size)) {
+        rv = vd_p11_rv(vd_p11_service_op_to(key, verb, &ask, out));
+    } else {
+        rv = vd_p11_rv(vd_p11_service_op(key, verb, &ask, &op->result, NULL));
+        op->done = rv == CKR_OK;
+    }
     if (rv == CKR_DATA_INVALID && !encrypt)
         return CKR_ENCRYPTED_DATA_INVALID;
     return rv == CKR_DATA_LEN_RANGE && !encrypt ? CKR_ENCRYPTED_DATA_LEN_RANGE : rv;
@@ -46,8 +54,8 @@ static CK_RV whole(CK_SESSION_HANDLE session, enum vd_p11_kind kind, const struc
     struct vd_p11_operation *op;
     struct vd_p11_session *s;
     CK_RV rv = vd_p11_continue(session, kind, &s, &op);
-    const uint8_t *data;
-    size_t size;
+    struct vd_key_part data;
+    struct vd_p11_out to;
 
     if (rv != CKR_OK)
         return rv;
@@ -55,18 +63,21 @@ static CK_RV whole(CK_SESSION_HANDLE session, enum vd_p11_kind kind, const struc
         return vd_p11_stop(s, kind, CKR_ARGUMENTS_BAD);
     if (text != NULL && (op->updated || (text->data == NULL && text->size != 0)))
         return vd_p11_stop(s, kind, op->updated ? CKR_OPERATION_ACTIVE : CKR_ARGUMENTS_BAD);
-    data = text != NULL ? text->data : op->data.bytes;
-    size = text != NULL ? text->size : op->data.size;
-    if (size > VD_P11_DATA_MAX)
+    data =
+        text != NULL ? *text : (struct vd_key_part){.data = op->data.bytes, .size = op->data.size};
+    if (data.size > VD_P11_DATA_MAX)
         return vd_p11_stop(s, kind, encrypt ? CKR_DATA_LEN_RANGE : CKR_ENCRYPTED_DATA_LEN_RANGE);
-    if (!op->done && (out == NULL || (encrypt && *out_len < bound(op, encrypt, size)))) {
-        *out_len = bound(op, encrypt, size);
+    if (!op->done && (out == NULL || (encrypt && *out_len < bound(op, encrypt, data.size)))) {
+        *out_len = bound(op, encrypt, data.size);
         return vd_p11_leave(s, out == NULL ? CKR_OK : CKR_BUFFER_TOO_SMALL);
     }
+    to = (struct vd_p11_out){.data = out, .room = *out_len};
     if (!op->done)
-        rv = run(op, encrypt, data, size);
-    if (rv == CKR_OK)
+        rv = run(op, encrypt, &data, &to);
+    if (rv == CKR_OK && op->done)
         rv = vd_p11_give(&op->result, out, out_len, &active);
+    else if (rv == CKR_OK)
+        *out_len = to.size;
     return active ? vd_p11_leave(s, rv) : vd_p11_stop(s, kind, rv);
 }
 
@@ -82,6 +93,8 @@ static CK_RV update(CK_SESSION_HANDLE session, enum vd_p11_kind kind,
         return rv;
     if (out_len == NULL || (part->data == NULL && part->size != 0))
         return vd_p11_stop(s, kind, CKR_ARGUMENTS_BAD);
+    if (op->done)
+        return vd_p11_stop(s, kind, CKR_OPERATION_ACTIVE);
     *out_len = 0;
     op->updated = true;
     rv = vd_p11_buffer_add(&op->data, part->data, part->size);

@@ -70,6 +70,8 @@ static CK_RV check_key(CK_OBJECT_HANDLE handle, const CK_MECHANISM *mechanism,
         rv = CKR_KEY_TYPE_INCONSISTENT;
     else if ((o->key->usages & b->usage) != b->usage)
         rv = CKR_KEY_FUNCTION_NOT_PERMITTED;
+    else if (!vd_p11_key_allows(o->key, mechanism->mechanism))
+        rv = CKR_MECHANISM_INVALID;
     if (rv != CKR_OK)
         vd_p11_object_put(o);
     else
@@ -80,43 +82,43 @@ static CK_RV check_key(CK_OBJECT_HANDLE handle, const CK_MECHANISM *mechanism,
 /* ECDH without a key derivation function: the application puts the secret through one. */
 static CK_RV read_ecdh(const CK_MECHANISM *m, uint16_t type, struct vd_key_op *ret)
 {
-    const CK_ECDH1_DERIVE_PARAMS *p = m->pParameter;
+    CK_ECDH1_DERIVE_PARAMS p;
     size_t point = type == VD_ALG_X25519 ? 32 : 65;
 
-    if (p == NULL || m->ulParameterLen != sizeof(*p) || p->kdf != CKD_NULL ||
-        p->ulSharedDataLen != 0 || p->pPublicData == NULL || p->ulPublicDataLen > POINT_MAX)
+    if (vd_p11_parameter(m, &p, sizeof(p)) != CKR_OK || p.kdf != CKD_NULL ||
+        p.ulSharedDataLen != 0 || p.pPublicData == NULL || p.ulPublicDataLen > POINT_MAX)
         return CKR_MECHANISM_PARAM_INVALID;
     *ret = (struct vd_key_op){.mechanism = VD_ALG_ECDH,
                               .form = VD_ALG_FORM_RAW_PUBLIC,
-                              .text = {.data = p->pPublicData, .size = p->ulPublicDataLen}};
+                              .text = {.data = p.pPublicData, .size = p.ulPublicDataLen}};
     /* Both forms are in use: the point alone, and inside an OCTET STRING. */
-    if (p->ulPublicDataLen == point + 2 && p->pPublicData[0] == 0x04 && p->pPublicData[1] == point)
-        ret->text = (struct vd_key_part){.data = p->pPublicData + 2, .size = point};
+    if (p.ulPublicDataLen == point + 2 && p.pPublicData[0] == 0x04 && p.pPublicData[1] == point)
+        ret->text = (struct vd_key_part){.data = p.pPublicData + 2, .size = point};
     return CKR_OK;
 }
 
 static CK_RV read_hkdf(const CK_MECHANISM *m, const struct vd_p11_template *t,
                        struct vd_key_op *ret)
 {
-    const struct vd_ck_hkdf *p = m->pParameter;
+    struct vd_ck_hkdf p;
     CK_ULONG size;
     CK_RV rv = vd_p11_template_ulong(t, CKA_VALUE_LEN, 32, &size);
 
     if (rv != CKR_OK)
         return rv;
-    if (p == NULL || m->ulParameterLen != sizeof(*p) || !p->extract || !p->expand ||
-        p->hash != CKM_SHA256 ||
-        (p->salt_type != VD_CKF_HKDF_SALT_NULL && p->salt_type != VD_CKF_HKDF_SALT_DATA) ||
-        (p->salt == NULL && p->salt_len != 0) || (p->info == NULL && p->info_len != 0) ||
-        p->salt_len > VD_P11_VALUE_MAX || p->info_len > VD_P11_VALUE_MAX)
+    if (vd_p11_parameter(m, &p, sizeof(p)) != CKR_OK || !p.extract || !p.expand ||
+        p.hash != CKM_SHA256 ||
+        (p.salt_type != VD_CKF_HKDF_SALT_NULL && p.salt_type != VD_CKF_HKDF_SALT_DATA) ||
+        (p.salt == NULL && p.salt_len != 0) || (p.info == NULL && p.info_len != 0) ||
+        p.salt_len > VD_P11_VALUE_MAX || p.info_len > VD_P11_VALUE_MAX)
         return CKR_MECHANISM_PARAM_INVALID;
     if (size == 0 || size > 255ul * 32)
         return CKR_KEY_SIZE_RANGE;
     *ret = (struct vd_key_op){.mechanism = VD_ALG_HKDF,
                               .length = (uint32_t)size,
-                              .extra = {.data = p->info, .size = p->info_len}};
-    if (p->salt_type == VD_CKF_HKDF_SALT_DATA)
-        ret->aux = (struct vd_key_part){.data = p->salt, .size = p->salt_len};
+                              .extra = {.data = p.info, .size = p.info_len}};
+    if (p.salt_type == VD_CKF_HKDF_SALT_DATA)
+        ret->aux = (struct vd_key_part){.data = p.salt, .size = p.salt_len};
     return CKR_OK;
 }
 

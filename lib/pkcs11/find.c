@@ -5,29 +5,6 @@
 #include "core/base/mem.h"
 #include "lib/pkcs11/service.h"
 
-/* Every object that there is now, with a reference each. */
-static CK_RV snapshot(struct vd_p11_object ***ret, size_t *ret_count)
-{
-    struct vd_p11_object **list;
-    size_t count = 0;
-
-    pthread_mutex_lock(&vd_p11.lock);
-    list = malloc((vd_p11.object_count + 1) * sizeof(struct vd_p11_object *));
-    for (size_t i = 0; list != NULL && i < vd_p11.object_count; i++) {
-        struct vd_p11_object *o = vd_p11.objects[i];
-        if (o == NULL)
-            continue;
-        __atomic_add_fetch(&o->refs, 1, __ATOMIC_RELAXED);
-        list[count++] = o;
-    }
-    pthread_mutex_unlock(&vd_p11.lock);
-    if (list == NULL)
-        return CKR_HOST_MEMORY;
-    *ret = list;
-    *ret_count = count;
-    return CKR_OK;
-}
-
 static CK_RV search(struct vd_p11_operation *op, const struct vd_p11_template *t)
 {
     struct vd_p11_object **list;
@@ -37,7 +14,7 @@ static CK_RV search(struct vd_p11_operation *op, const struct vd_p11_template *t
     /* What a session made is there without the service too. */
     if (rv != CKR_OK && rv != CKR_DEVICE_REMOVED)
         return rv;
-    rv = snapshot(&list, &count);
+    rv = vd_p11_objects_all(&list, &count);
     if (rv != CKR_OK)
         return rv;
     op->found = malloc((count + 1) * sizeof(*op->found));
@@ -181,7 +158,7 @@ static CK_RV change(struct vd_p11_object *o, const struct vd_p11_template *t)
     }
     if (!vd_p11_key_made_here(o->key))
         return label == NULL && id == NULL ? CKR_OK : CKR_ATTRIBUTE_READ_ONLY;
-    return vd_p11_key_describe(o->key, label, id);
+    return vd_p11_key_describe(o->key, t);
 }
 
 CK_RV C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,

@@ -2,9 +2,10 @@
 /*
  * The PKCS#11 module's state. One slot, one token: the key service.
  *
- * Locks: `vd_p11.lock` guards the tables of sessions, objects and keys; a session's own lock is
- * held while a function works in it. The first is never held during a request to the service,
- * but where the list of keys is read. Sessions, objects and keys are counted references.
+ * Locks, in this order: a session's own is held while a function works in it; `refresh` while the
+ * list of keys is read; `lock` guards the tables of sessions and objects and is never held during
+ * a request to the service. Sessions, objects and keys are counted references. An object or key
+ * that others can see is not changed but replaced: who has the old one goes on with it.
  */
 #ifndef VD_LIB_PKCS11_INTERNAL_H
 #define VD_LIB_PKCS11_INTERNAL_H
@@ -22,41 +23,54 @@
 #define VD_P11_OBJECTS_MAX  4000000u
 #define VD_P11_VALUE_MAX    65536u      /* bytes of an attribute from a template */
 #define VD_P11_ATTRS_MAX    256u        /* attributes of a template */
-#define VD_P11_DATA_MAX     (64u << 20) /* bytes of one operation, its parts together */
+#define VD_P11_DATA_MAX     (31u << 20) /* bytes of one operation, its parts together */
 
 struct vd_keyclient_key;
+
+/* What an application may say of a key that it makes; attached to the key. */
+enum vd_p11_said {
+    VD_P11_SAID_LABEL,      /* CKA_LABEL, instead of the name */
+    VD_P11_SAID_ID,         /* CKA_ID, instead of the id */
+    VD_P11_SAID_MECHANISMS, /* CKA_ALLOWED_MECHANISMS, as applications pass it */
+    VD_P11_SAID,
+};
 
 /* A key of the service; private and public objects share it. */
 struct vd_p11_key {
     uint32_t refs; /* atomic */
+    uint32_t seen; /* the listing that last had it; under vd_p11.lock */
     uint8_t id[VD_KEY_ID_SIZE];
     uint16_t type; /* enum vd_alg_type */
     uint32_t usages, flags;
-    uint32_t versions;
-    uint64_t created, not_before, not_after;
-    char *name;              /* owned */
-    uint8_t *label, *p11_id; /* owned; what an application set; NULL: name and id */
-    size_t label_size, p11_id_size;
+    uint32_t attached; /* as the service says, like: */
+    uint64_t revision; /* 0: it is to be asked again */
+    uint64_t not_before, not_after;
+    char *name; /* owned */
+    struct {
+        uint8_t *data; /* owned; NULL: not said */
+        size_t size;
+    } said[VD_P11_SAID];             /* by an application that made the key */
     pthread_mutex_t lock;            /* of what follows */
     struct vd_keyclient_key *handle; /* NULL: not opened so far */
-    uint8_t *spki;                   /* owned; NULL: not asked for so far */
+    uint8_t *spki;                   /* owned; NULL: not asked for so far, else it stays */
     size_t spki_size;
+    uint8_t point[72]; /* CKA_EC_POINT, once it was asked for; then it stays */
+    size_t point_size;
 };
 
 struct vd_p11_object {
     uint32_t refs; /* atomic */
     CK_OBJECT_HANDLE handle;
     CK_OBJECT_CLASS class;
-    CK_SESSION_HANDLE session; /* 0: of the token */
-    uint32_t seen;             /* the listing that last had it */
-    struct vd_p11_key *key;    /* NULL: none */
+    CK_SESSION_HANDLE session;             /* 0: of the token */
+    struct vd_p11_object *next, *previous; /* of a session's, or to be let go; under vd_p11.lock */
+    struct vd_p11_key *key;                /* NULL: none */
     /* Of certificates, and of what an application made for its session. */
     uint8_t *value;
     size_t value_size;
     char *attachment; /* a certificate's name at its key */
     CK_KEY_TYPE key_type;
     bool sensitive, extractable;
-    uint8_t point[72]; /* CKA_EC_POINT, once it was asked for */
     uint8_t *label, *id;
     size_t label_size, id_size;
 };
@@ -102,8 +116,7 @@ struct vd_p11_operation {
     struct vd_p11_buffer result;
     CK_OBJECT_HANDLE *found; /* of a search */
     size_t found_count, found_at;
-    uint8_t signature[8192]; /* C_VerifySignatureInit */
-    size_t signature_size;
+    struct vd_p11_buffer signature; /* C_VerifySignatureInit */
 };
 
 struct vd_p11_session {
@@ -115,27 +128,44 @@ struct vd_p11_session {
     struct vd_p11_operation *op[VD_P11_KINDS]; /* NULL: none is active */
 };
 
+/* A place in the table of objects. */
+struct vd_p11_place {
+    struct vd_p11_object *object; /* NULL: free */
+    uint32_t serial;              /* how many objects had it before */
+    uint32_t next_free;           /* place + 1; 0: none */
+};
+
 /* State of the module between C_Initialize and C_Finalize. */
 struct vd_p11_state {
-    bool initialized;
-    pthread_mutex_t lock;
+    bool initialized; /* atomic */
+    bool ending;      /* C_Finalize waits for those who work */
+    uint32_t working; /* calls that are under way */
+    pthread_mutex_t lock, refresh;
+    pthread_cond_t idle;              /* nobody works, or the end has come */
     struct vd_p11_session **sessions; /* by index; NULL: free */
     uint32_t session_room, session_count;
     uint32_t session_serial;
     uint32_t free_hint;
     bool logged_in;
-    CK_USER_TYPE user;
-    struct vd_p11_object **objects; /* by handle - 1; NULL: gone */
-    size_t object_room, object_count, session_objects;
+    struct vd_p11_place *places;
+    uint32_t place_room, place_count; /* used so far, free ones among them */
+    uint32_t free_place;              /* place + 1; 0: none */
+    struct vd_p11_object *session_objects;
     struct vd_p11_index *index; /* of token objects by key id and class */
     uint32_t listing;
     struct vd_keyclient *client;
-    uint64_t generation; /* of the store when its keys were listed; 0: they are to be */
+    /* Under `refresh`: of the store when its keys were listed. 0: they are to be. */
+    uint64_t generation, restored;
 };
 extern struct vd_p11_state vd_p11;
 
 /* --- module.c */
 CK_RV vd_p11_rv(vd_status status);
+bool vd_p11_ready(void); /* between C_Initialize and C_Finalize */
+/* What works outside a session and needs that it stays so; false: it is not so. */
+bool vd_p11_work(void);
+void vd_p11_rest(void);
+void vd_p11_rest_locked(void); /* under vd_p11.lock */
 
 /* --- session.c */
 CK_RV vd_p11_enter(CK_SESSION_HANDLE handle, struct vd_p11_session **ret);
@@ -148,6 +178,8 @@ CK_RV vd_p11_op_new(struct vd_p11_session *session, enum vd_p11_kind kind,
                     struct vd_p11_operation **ret);
 void vd_p11_op_end(struct vd_p11_session *session, enum vd_p11_kind kind);
 CK_RV vd_p11_buffer_add(struct vd_p11_buffer *buffer, const void *data, size_t size);
+/* Room for `size` bytes behind what is there. */
+CK_RV vd_p11_buffer_reserve(struct vd_p11_buffer *buffer, size_t size);
 void vd_p11_buffer_done(struct vd_p11_buffer *buffer);
 
 /*
@@ -176,24 +208,43 @@ void vd_p11_object_remove(struct vd_p11_object *object);
 void vd_p11_objects_of_session(CK_SESSION_HANDLE session); /* removes them */
 void vd_p11_objects_done(void);
 struct vd_p11_object *vd_p11_object_new(CK_OBJECT_CLASS class);
-CK_RV vd_p11_objects_refresh(void);
+/* Every object that there is now, with a reference each; the list is the caller's to free. */
+CK_RV vd_p11_objects_all(struct vd_p11_object ***ret, size_t *ret_count);
+/*
+ * Under vd_p11.lock. Objects that end are put at `dead`, to be let go without it. `publish` takes
+ * `object` over when it succeeds: it takes the place of one that mirrors the same.
+ */
+struct vd_p11_object *vd_p11_object_look_up(const uint8_t id[VD_KEY_ID_SIZE], CK_OBJECT_CLASS class,
+                                            const char *name);
+CK_RV vd_p11_object_publish(struct vd_p11_object *object, struct vd_p11_object **dead);
+void vd_p11_objects_sweep(struct vd_p11_object **dead); /* what the last listing did not have */
+void vd_p11_objects_let_go(struct vd_p11_object *dead);
 /* A token object by what it mirrors. */
 CK_RV vd_p11_object_find(const uint8_t id[VD_KEY_ID_SIZE], CK_OBJECT_CLASS class, const char *name,
                          CK_OBJECT_HANDLE *ret);
+
+/* --- mirror.c */
+CK_RV vd_p11_objects_refresh(void);
 /* The objects of one key just made; either handle may be NULL. */
-CK_RV vd_p11_objects_of_key(const struct vd_key_info *info, CK_OBJECT_HANDLE *ret_secret,
+CK_RV vd_p11_objects_of_key(struct vd_p11_key *key, CK_OBJECT_HANDLE *ret_secret,
                             CK_OBJECT_HANDLE *ret_public);
 
 /* --- key.c */
+/* Asks the service for nothing. */
 struct vd_p11_key *vd_p11_key_new(const struct vd_key_info *info);
-bool vd_p11_key_same(const struct vd_p11_key *key, const struct vd_key_info *info);
 /* Was the key made by this module (so that label and id can be set)? */
 bool vd_p11_key_made_here(const struct vd_p11_key *key);
 struct vd_p11_key *vd_p11_key_hold(struct vd_p11_key *key);
 void vd_p11_key_put(struct vd_p11_key *key);
-/* Stores a label and an id (either may be NULL) in place of the key's name and id. */
-CK_RV vd_p11_key_describe(struct vd_p11_key *key, const CK_ATTRIBUTE *label,
-                          const CK_ATTRIBUTE *id);
+/* Takes what is attached to a key that nobody else sees. */
+void vd_p11_key_take(struct vd_p11_key *key, const char *name, const uint8_t *value, size_t size);
+/* Attaches what the template says of the key: label, id, allowed mechanisms. */
+struct vd_p11_template;
+CK_RV vd_p11_key_describe(struct vd_p11_key *key, const struct vd_p11_template *t);
+/* A key just made, which only the caller sees, says so at once; the next listing reads it again. */
+void vd_p11_key_call(struct vd_p11_key *key, const struct vd_p11_template *t);
+/* May the key be used with that mechanism? Who made it may have said with which alone. */
+bool vd_p11_key_allows(const struct vd_p11_key *key, CK_MECHANISM_TYPE mechanism);
 /* The public key as SubjectPublicKeyInfo; borrows the key. */
 CK_RV vd_p11_key_public(struct vd_p11_key *key, const uint8_t **ret, size_t *ret_size);
 

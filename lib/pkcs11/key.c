@@ -6,22 +6,14 @@
 #include "core/base/mem.h"
 #include "lib/pkcs11/service.h"
 
-/* Attachments with what an application set in place of the key's name and id. */
-#define LABEL_NAME "label"
-#define ID_NAME    "id"
-
-/* Takes the bytes of an attachment, if there is one. */
-static void take_attached(struct vd_p11_key *key, const char *name, uint8_t **ret, size_t *ret_size)
-{
-    struct vd_p11_buffer value = {};
-
-    if (vd_p11_service_attached(key, VD_KEY_ATTACH_PKCS11, name, &value) != VD_OK) {
-        vd_p11_buffer_done(&value);
-        return;
-    }
-    *ret = value.bytes;
-    *ret_size = value.size;
-}
+static const struct {
+    const char *name; /* of the attachment */
+    CK_ATTRIBUTE_TYPE type;
+} said[VD_P11_SAID] = {
+    [VD_P11_SAID_LABEL] = {"label", CKA_LABEL},
+    [VD_P11_SAID_ID] = {"id", CKA_ID},
+    [VD_P11_SAID_MECHANISMS] = {"mechanisms", CKA_ALLOWED_MECHANISMS},
+};
 
 bool vd_p11_key_made_here(const struct vd_p11_key *key)
 {
@@ -42,26 +34,56 @@ struct vd_p11_key *vd_p11_key_new(const struct vd_key_info *info)
     key->type = info->attributes.type;
     key->usages = info->attributes.usages;
     key->flags = info->attributes.flags;
-    key->versions = info->versions;
-    key->created = info->created;
+    key->attached = info->attached;
+    key->revision = info->revision;
     key->not_before = info->attributes.not_before;
     key->not_after = info->attributes.not_after;
-    /* Keys made by others have no such attachments. */
-    if (vd_p11_key_made_here(key)) {
-        take_attached(key, LABEL_NAME, &key->label, &key->label_size);
-        take_attached(key, ID_NAME, &key->p11_id, &key->p11_id_size);
-    }
     return key;
 }
 
-bool vd_p11_key_same(const struct vd_p11_key *key, const struct vd_key_info *info)
+static void say(struct vd_p11_key *key, unsigned what, const void *value, size_t size)
 {
-    const struct vd_key_attributes *a = &info->attributes;
+    uint8_t *copy = malloc(size != 0 ? size : 1);
 
-    return memcmp(key->id, info->id, sizeof(key->id)) == 0 && strcmp(key->name, a->name) == 0 &&
-           key->type == a->type && key->usages == a->usages && key->flags == a->flags &&
-           key->versions == info->versions && key->not_before == a->not_before &&
-           key->not_after == a->not_after && !vd_p11_key_made_here(key);
+    if (copy == NULL)
+        return;
+    if (size != 0)
+        vd_copy(copy, value, size);
+    free(key->said[what].data);
+    key->said[what].data = copy;
+    key->said[what].size = size;
+}
+
+void vd_p11_key_take(struct vd_p11_key *key, const char *name, const uint8_t *value, size_t size)
+{
+    /* Keys made by others have no such attachments. */
+    for (unsigned i = 0; vd_p11_key_made_here(key) && i < VD_P11_SAID; i++)
+        if (strcmp(said[i].name, name) == 0)
+            say(key, i, value, size);
+}
+
+void vd_p11_key_call(struct vd_p11_key *key, const struct vd_p11_template *t)
+{
+    for (unsigned i = 0; i < VD_P11_SAID; i++) {
+        const CK_ATTRIBUTE *a = vd_p11_template_find(t, said[i].type);
+        if (a != NULL)
+            say(key, i, a->pValue, a->ulValueLen);
+    }
+    key->revision = 0;
+}
+
+bool vd_p11_key_allows(const struct vd_p11_key *key, CK_MECHANISM_TYPE mechanism)
+{
+    const uint8_t *list = key->said[VD_P11_SAID_MECHANISMS].data;
+    CK_MECHANISM_TYPE one;
+
+    for (size_t i = 0; list != NULL && i < key->said[VD_P11_SAID_MECHANISMS].size / sizeof(one);
+         i++) {
+        vd_copy(&one, list + i * sizeof(one), sizeof(one));
+        if (one == mechanism)
+            return true;
+    }
+    return list == NULL;
 }
 
 struct vd_p11_key *vd_p11_key_hold(struct vd_p11_key *key)
@@ -77,8 +99,8 @@ void vd_p11_key_put(struct vd_p11_key *key)
     vd_p11_service_close_key(key);
     pthread_mutex_destroy(&key->lock);
     free(key->name);
-    free(key->label);
-    free(key->p11_id);
+    for (unsigned i = 0; i < VD_P11_SAID; i++)
+        free(key->said[i].data);
     free(key->spki);
     free(key);
 }
@@ -107,25 +129,22 @@ CK_RV vd_p11_key_public(struct vd_p11_key *key, const uint8_t **ret, size_t *ret
     return rv;
 }
 
-CK_RV vd_p11_key_describe(struct vd_p11_key *key, const CK_ATTRIBUTE *label, const CK_ATTRIBUTE *id)
+CK_RV vd_p11_key_describe(struct vd_p11_key *key, const struct vd_p11_template *t)
 {
-    struct vd_key_attach list[2] = {};
+    struct vd_key_attach list[VD_P11_SAID] = {};
     uint16_t count = 0;
 
-    if (label != NULL) {
+    for (unsigned i = 0; i < VD_P11_SAID; i++) {
+        const CK_ATTRIBUTE *a = vd_p11_template_find(t, said[i].type);
+        if (a == NULL)
+            continue;
+        if (a->ulValueLen > VD_KEY_ATTACHMENT_MAX)
+            return CKR_ATTRIBUTE_VALUE_INVALID;
         list[count] = (struct vd_key_attach){.action = VD_KEY_ATTACH_PUT,
                                              .kind = VD_KEY_ATTACH_PKCS11,
-                                             .name = LABEL_NAME,
-                                             .value = label->pValue,
-                                             .size = label->ulValueLen};
-        count++;
-    }
-    if (id != NULL) {
-        list[count] = (struct vd_key_attach){.action = VD_KEY_ATTACH_PUT,
-                                             .kind = VD_KEY_ATTACH_PKCS11,
-                                             .name = ID_NAME,
-                                             .value = id->pValue,
-                                             .size = id->ulValueLen};
+                                             .value = a->pValue,
+                                             .size = a->ulValueLen};
+        vd_copy(list[count].name, said[i].name, strlen(said[i].name) + 1);
         count++;
     }
     return count != 0 ? vd_p11_rv(vd_p11_service_attach(key, list, count)) : CKR_OK;

@@ -79,7 +79,7 @@ CK_RV C_GetMechanismList(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULONG *cou
 {
     CK_ULONG there = 0;
 
-    if (!vd_p11.initialized)
+    if (!vd_p11_ready())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     if (slot != VD_P11_SLOT)
         return CKR_SLOT_ID_INVALID;
@@ -104,7 +104,7 @@ CK_RV C_GetMechanismInfo(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_I
 {
     const struct vd_p11_mechanism_row *row = vd_p11_mechanism_find(type, 0);
 
-    if (!vd_p11.initialized)
+    if (!vd_p11_ready())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     if (slot != VD_P11_SLOT)
         return CKR_SLOT_ID_INVALID;
@@ -114,6 +114,14 @@ CK_RV C_GetMechanismInfo(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_I
         return CKR_MECHANISM_INVALID;
     *info = (CK_MECHANISM_INFO){
         .ulMinKeySize = row->min, .ulMaxKeySize = row->max, .flags = row->flags | CKF_HW};
+    return CKR_OK;
+}
+
+CK_RV vd_p11_parameter(const CK_MECHANISM *from, void *ret, size_t size)
+{
+    if (from->pParameter == NULL || from->ulParameterLen != size)
+        return CKR_MECHANISM_PARAM_INVALID;
+    vd_copy(ret, from->pParameter, size);
     return CKR_OK;
 }
 
@@ -140,24 +148,24 @@ static CK_RV take_nonce(struct vd_p11_mechanism *m, const void *from, CK_ULONG s
 
 static CK_RV read_gcm(const CK_MECHANISM *from, struct vd_p11_mechanism *m)
 {
-    const CK_GCM_PARAMS *p = from->pParameter;
-    CK_RV rv;
+    CK_GCM_PARAMS p;
+    CK_RV rv = vd_p11_parameter(from, &p, sizeof(p));
 
-    if (from->ulParameterLen != sizeof(*p) || p == NULL || p->ulTagBits != 128)
-        return CKR_MECHANISM_PARAM_INVALID;
-    rv = take_nonce(m, p->pIv, p->ulIvLen);
-    return rv == CKR_OK ? take_aad(m, p->pAAD, p->ulAADLen) : rv;
+    if (rv == CKR_OK && p.ulTagBits != 128)
+        rv = CKR_MECHANISM_PARAM_INVALID;
+    if (rv == CKR_OK)
+        rv = take_nonce(m, p.pIv, p.ulIvLen);
+    return rv == CKR_OK ? take_aad(m, p.pAAD, p.ulAADLen) : rv;
 }
 
 static CK_RV read_chacha(const CK_MECHANISM *from, struct vd_p11_mechanism *m)
 {
-    const struct vd_ck_chacha_params *p = from->pParameter;
-    CK_RV rv;
+    struct vd_ck_chacha_params p;
+    CK_RV rv = vd_p11_parameter(from, &p, sizeof(p));
 
-    if (from->ulParameterLen != sizeof(*p) || p == NULL)
-        return CKR_MECHANISM_PARAM_INVALID;
-    rv = take_nonce(m, p->nonce, p->nonce_len);
-    return rv == CKR_OK ? take_aad(m, p->aad, p->aad_len) : rv;
+    if (rv == CKR_OK)
+        rv = take_nonce(m, p.nonce, p.nonce_len);
+    return rv == CKR_OK ? take_aad(m, p.aad, p.aad_len) : rv;
 }
 
 /* Digest, mask and salt are of one hash; with CKM_RSA_PKCS_PSS the parameters choose it. */
@@ -172,12 +180,13 @@ static CK_RV read_pss(const CK_MECHANISM *from, struct vd_p11_mechanism *m)
         {CKM_SHA384, CKG_MGF1_SHA384, 48, VD_ALG_RSA_PSS_SHA384_DIGEST},
         {CKM_SHA512, CKG_MGF1_SHA512, 64, VD_ALG_RSA_PSS_SHA512_DIGEST},
     };
-    const CK_RSA_PKCS_PSS_PARAMS *p = from->pParameter;
+    CK_RSA_PKCS_PSS_PARAMS p;
+    CK_RV rv = vd_p11_parameter(from, &p, sizeof(p));
 
-    if (p == NULL || from->ulParameterLen != sizeof(*p))
-        return CKR_MECHANISM_PARAM_INVALID;
+    if (rv != CKR_OK)
+        return rv;
     for (size_t i = 0; i < VD_COUNT(choices); i++) {
-        if (p->hashAlg != choices[i].hash || p->mgf != choices[i].mgf || p->sLen != choices[i].size)
+        if (p.hashAlg != choices[i].hash || p.mgf != choices[i].mgf || p.sLen != choices[i].size)
             continue;
         if (m->hash != NULL && m->alg != choices[i].alg)
             continue;
@@ -190,26 +199,29 @@ static CK_RV read_pss(const CK_MECHANISM *from, struct vd_p11_mechanism *m)
 
 static CK_RV read_oaep(const CK_MECHANISM *from, struct vd_p11_mechanism *m)
 {
-    const CK_RSA_PKCS_OAEP_PARAMS *p = from->pParameter;
+    CK_RSA_PKCS_OAEP_PARAMS p;
+    CK_RV rv = vd_p11_parameter(from, &p, sizeof(p));
 
-    if (from->ulParameterLen != sizeof(*p) || p == NULL || p->hashAlg != CKM_SHA256 ||
-        p->mgf != CKG_MGF1_SHA256)
-        return CKR_MECHANISM_PARAM_INVALID;
-    return take_aad(m, p->pSourceData, p->ulSourceDataLen);
+    if (rv == CKR_OK && (p.hashAlg != CKM_SHA256 || p.mgf != CKG_MGF1_SHA256))
+        rv = CKR_MECHANISM_PARAM_INVALID;
+    return rv == CKR_OK ? take_aad(m, p.pSourceData, p.ulSourceDataLen) : rv;
 }
 
 static CK_RV read_ml_dsa(const CK_MECHANISM *from, struct vd_p11_mechanism *m)
 {
-    const struct vd_ck_sign_context *p = from->pParameter;
+    struct vd_ck_sign_context p;
+    CK_RV rv;
 
-    if (p == NULL && from->ulParameterLen == 0)
+    if (from->pParameter == NULL && from->ulParameterLen == 0)
         return CKR_OK;
-    if (from->ulParameterLen != sizeof(*p) || p == NULL || p->context_len > 255 ||
-        p->hedge > VD_CKH_DETERMINISTIC_REQUIRED)
-        return CKR_MECHANISM_PARAM_INVALID;
-    if (p->hedge == VD_CKH_DETERMINISTIC_REQUIRED)
+    rv = vd_p11_parameter(from, &p, sizeof(p));
+    if (rv == CKR_OK && (p.context_len > 255 || p.hedge > VD_CKH_DETERMINISTIC_REQUIRED))
+        rv = CKR_MECHANISM_PARAM_INVALID;
+    if (rv != CKR_OK)
+        return rv;
+    if (p.hedge == VD_CKH_DETERMINISTIC_REQUIRED)
         m->alg = VD_ALG_ML_DSA_DETERMINISTIC;
-    return take_aad(m, p->context, p->context_len);
+    return take_aad(m, p.context, p.context_len);
 }
 
 CK_RV vd_p11_mechanism_read(const CK_MECHANISM *from, CK_FLAGS use,
@@ -225,6 +237,8 @@ CK_RV vd_p11_mechanism_read(const CK_MECHANISM *from, CK_FLAGS use,
         row = vd_p11_mechanism_find(from->mechanism, object->key->type);
         if (row == NULL)
             return CKR_KEY_TYPE_INCONSISTENT;
+        if (!vd_p11_key_allows(object->key, from->mechanism))
+            return CKR_MECHANISM_INVALID;
     }
     *ret = (struct vd_p11_mechanism){
         .type = from->mechanism, .alg = row->alg, .hash = vd_p11_hash_find(row->hash)};

@@ -18,6 +18,9 @@ struct vd_p11_mechanism_row {
 /* The row for that type of key (0: the first one of the mechanism); NULL: there is none. */
 const struct vd_p11_mechanism_row *vd_p11_mechanism_find(CK_MECHANISM_TYPE type, uint16_t alg_type);
 
+/* A parameter that is a struct of that size; applications need not align it. */
+CK_RV vd_p11_parameter(const CK_MECHANISM *from, void *ret, size_t size);
+
 /*
  * Reads what an application passed, for the use `use` (CKF_…) with the object's key (NULL: none).
  * CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID, CKR_KEY_TYPE_INCONSISTENT.

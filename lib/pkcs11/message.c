@@ -8,11 +8,13 @@
 #define NONCE_SIZE 12u
 #define TAG_SIZE   16u
 
-static CK_RV check(const struct vd_ck_gcm_message *p, CK_ULONG size)
+static CK_RV check(const void *parameter, CK_ULONG size, struct vd_ck_gcm_message *p)
 {
-    if (p == NULL || size != sizeof(*p) || p->iv == NULL || p->iv_len != NONCE_SIZE ||
-        p->tag == NULL || p->tag_bits != TAG_SIZE * 8 || p->iv_fixed_bits > NONCE_SIZE * 8 ||
-        p->iv_fixed_bits % 8 != 0)
+    if (parameter == NULL || size != sizeof(*p))
+        return CKR_MECHANISM_PARAM_INVALID;
+    vd_copy(p, parameter, sizeof(*p));
+    if (p->iv == NULL || p->iv_len != NONCE_SIZE || p->tag == NULL || p->tag_bits != TAG_SIZE * 8 ||
+        p->iv_fixed_bits > NONCE_SIZE * 8 || p->iv_fixed_bits % 8 != 0)
         return CKR_MECHANISM_PARAM_INVALID;
     return CKR_OK;
 }
@@ -128,9 +130,9 @@ CK_RV C_EncryptMessage(CK_SESSION_HANDLE session, void *parameter, CK_ULONG para
                        CK_BYTE *aad, CK_ULONG aad_len, CK_BYTE *text, CK_ULONG text_len,
                        CK_BYTE *out, CK_ULONG *out_len)
 {
-    const struct message m = {
-        parameter, {.data = aad, .size = aad_len}, {.data = text, .size = text_len}};
-    CK_RV rv = check(parameter, parameter_len);
+    struct vd_ck_gcm_message p;
+    const struct message m = {&p, {.data = aad, .size = aad_len}, {.data = text, .size = text_len}};
+    CK_RV rv = check(parameter, parameter_len, &p);
 
     return rv == CKR_OK ? one(session, VD_P11_MESSAGE_ENCRYPT, &m, out, out_len) : rv;
 }
@@ -152,9 +154,9 @@ CK_RV C_DecryptMessage(CK_SESSION_HANDLE session, void *parameter, CK_ULONG para
                        CK_BYTE *aad, CK_ULONG aad_len, CK_BYTE *text, CK_ULONG text_len,
                        CK_BYTE *out, CK_ULONG *out_len)
 {
-    const struct message m = {
-        parameter, {.data = aad, .size = aad_len}, {.data = text, .size = text_len}};
-    CK_RV rv = check(parameter, parameter_len);
+    struct vd_ck_gcm_message p;
+    const struct message m = {&p, {.data = aad, .size = aad_len}, {.data = text, .size = text_len}};
+    CK_RV rv = check(parameter, parameter_len, &p);
 
     return rv == CKR_OK ? one(session, VD_P11_MESSAGE_DECRYPT, &m, out, out_len) : rv;
 }

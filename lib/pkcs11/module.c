@@ -7,7 +7,42 @@
 #include "lib/pkcs11/functions.h"
 #include "lib/pkcs11/service.h"
 
-struct vd_p11_state vd_p11 = {.lock = PTHREAD_MUTEX_INITIALIZER};
+#define FRESH                                                                    \
+    {                                                                            \
+        .lock = PTHREAD_MUTEX_INITIALIZER, .refresh = PTHREAD_MUTEX_INITIALIZER, \
+        .idle = PTHREAD_COND_INITIALIZER                                         \
+    }
+
+struct vd_p11_state vd_p11 = FRESH;
+
+bool vd_p11_ready(void)
+{
+    return __atomic_load_n(&vd_p11.initialized, __ATOMIC_ACQUIRE);
+}
+
+bool vd_p11_work(void)
+{
+    bool ready;
+
+    pthread_mutex_lock(&vd_p11.lock);
+    ready = vd_p11_ready();
+    vd_p11.working += ready;
+    pthread_mutex_unlock(&vd_p11.lock);
+    return ready;
+}
+
+void vd_p11_rest_locked(void)
+{
+    if (--vd_p11.working == 0 && vd_p11.ending)
+        pthread_cond_broadcast(&vd_p11.idle);
+}
+
+void vd_p11_rest(void)
+{
+    pthread_mutex_lock(&vd_p11.lock);
+    vd_p11_rest_locked();
+    pthread_mutex_unlock(&vd_p11.lock);
+}
 
 CK_RV vd_p11_rv(vd_status status)
 {
@@ -20,6 +55,8 @@ CK_RV vd_p11_rv(vd_status status)
     case VD_E_UNTRUSTED:
         return CKR_DEVICE_REMOVED;
     case VD_E_DENIED:
+    case VD_E_KEY_USAGE:
+    case VD_E_EXPIRED:
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
     case VD_E_SIGNATURE:
         return CKR_SIGNATURE_INVALID;
@@ -55,7 +92,10 @@ CK_RV vd_p11_rv(vd_status status)
  */
 static void in_child(void)
 {
-    vd_p11 = (struct vd_p11_state){.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct vd_keyclient *client = vd_p11.client;
+
+    vd_p11 = (struct vd_p11_state)FRESH;
+    vd_p11_service_in_child(client);
 }
 
 __attribute__((constructor)) static void on_load(void)
@@ -78,12 +118,14 @@ CK_RV C_Initialize(void *args)
             return CKR_CANT_LOCK;
     }
     pthread_mutex_lock(&vd_p11.lock);
-    if (vd_p11.initialized) {
+    while (vd_p11.ending)
+        pthread_cond_wait(&vd_p11.idle, &vd_p11.lock);
+    if (vd_p11_ready()) {
         pthread_mutex_unlock(&vd_p11.lock);
         return CKR_CRYPTOKI_ALREADY_INITIALIZED;
     }
     status = vd_p11_service_start();
-    vd_p11.initialized = status == VD_OK;
+    __atomic_store_n(&vd_p11.initialized, status == VD_OK, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&vd_p11.lock);
     return vd_p11_rv(status);
 }
@@ -92,14 +134,24 @@ CK_RV C_Finalize(void *reserved)
 {
     if (reserved != NULL)
         return CKR_ARGUMENTS_BAD;
-    if (!vd_p11.initialized)
-        return CKR_CRYPTOKI_NOT_INITIALIZED;
-    vd_p11_session_end_all();
     pthread_mutex_lock(&vd_p11.lock);
-    vd_p11.initialized = false;
+    if (!vd_p11_ready()) {
+        pthread_mutex_unlock(&vd_p11.lock);
+        return CKR_CRYPTOKI_NOT_INITIALIZED;
+    }
+    /* Nobody begins anything any more; who has begun uses what ends here. */
+    __atomic_store_n(&vd_p11.initialized, false, __ATOMIC_RELEASE);
+    vd_p11.ending = true;
+    while (vd_p11.working != 0)
+        pthread_cond_wait(&vd_p11.idle, &vd_p11.lock);
+    pthread_mutex_unlock(&vd_p11.lock);
+    vd_p11_session_end_all();
     vd_p11_sessions_done();
     vd_p11_objects_done();
     vd_p11_service_end();
+    pthread_mutex_lock(&vd_p11.lock);
+    vd_p11.ending = false;
+    pthread_cond_broadcast(&vd_p11.idle);
     pthread_mutex_unlock(&vd_p11.lock);
     return CKR_OK;
 }
@@ -117,7 +169,7 @@ static const CK_VERSION module_version = {1, 0};
 
 CK_RV C_GetInfo(CK_INFO *info)
 {
-    if (!vd_p11.initialized)
+    if (!vd_p11_ready())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     if (info == NULL)
         return CKR_ARGUMENTS_BAD;
@@ -127,15 +179,26 @@ CK_RV C_GetInfo(CK_INFO *info)
     return CKR_OK;
 }
 
+static bool is_present(void)
+{
+    bool present;
+
+    if (!vd_p11_work())
+        return false;
+    present = vd_p11_service_present();
+    vd_p11_rest();
+    return present;
+}
+
 CK_RV C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
 {
     CK_ULONG there;
 
-    if (!vd_p11.initialized)
+    if (!vd_p11_ready())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     if (count == NULL)
         return CKR_ARGUMENTS_BAD;
-    there = !present || vd_p11_service_present() ? 1 : 0;
+    there = !present || is_present() ? 1 : 0;
     if (list != NULL && *count < there) {
         *count = there;
         return CKR_BUFFER_TOO_SMALL;
@@ -148,7 +211,7 @@ CK_RV C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
 
 static CK_RV check_slot(CK_SLOT_ID slot, const void *out)
 {
-    if (!vd_p11.initialized)
+    if (!vd_p11_ready())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     if (slot != VD_P11_SLOT)
         return CKR_SLOT_ID_INVALID;
@@ -161,7 +224,7 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID slot, CK_SLOT_INFO *info)
 
     if (rv != CKR_OK)
         return rv;
-    *info = (CK_SLOT_INFO){.flags = vd_p11_service_present() ? CKF_TOKEN_PRESENT : 0,
+    *info = (CK_SLOT_INFO){.flags = is_present() ? CKF_TOKEN_PRESENT : 0,
                            .hardwareVersion = module_version,
                            .firmwareVersion = module_version};
     pad(info->slotDescription, sizeof(info->slotDescription), "Veridian key service");
@@ -175,7 +238,7 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 
     if (rv != CKR_OK)
         return rv;
-    if (!vd_p11_service_present())
+    if (!is_present())
         return CKR_TOKEN_NOT_PRESENT;
     *info = (CK_TOKEN_INFO){
         .flags = CKF_RNG | CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED |
@@ -203,7 +266,7 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 CK_RV C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID *slot, void *reserved)
 {
     (void)flags;
-    if (!vd_p11.initialized)
+    if (!vd_p11_ready())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     if (slot == NULL || reserved != NULL)
         return CKR_ARGUMENTS_BAD;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Objects: those of the token mirror the service's keys and certificates, those of a session
- * live here. A handle stays an object's as long as it exists and names nothing afterwards.
+ * The table of objects. A handle is a place in it and the number of objects that had the place
+ * before: it stays an object's as long as that exists and names nothing for long afterwards.
  */
 #include "lib/pkcs11/internal.h"
 
@@ -10,9 +10,10 @@
 
 #include "core/base/htab.h"
 #include "core/base/mem.h"
-#include "lib/pkcs11/service.h"
 
-#define FIRST_ROOM 64u
+#define FIRST_ROOM  64u
+#define PLACE_BITS  32u
+#define FIRST_INDEX 256u
 
 /* Where a token object stands in the table, by what it mirrors. */
 struct vd_p11_index {
@@ -46,39 +47,77 @@ void vd_p11_object_put(struct vd_p11_object *object)
     free(object);
 }
 
+/* The place that a handle names; NULL: it names nothing. */
+static struct vd_p11_place *place_of(CK_OBJECT_HANDLE handle)
+{
+    uint64_t at = handle & ((1ull << PLACE_BITS) - 1);
+    struct vd_p11_place *place;
+
+    if (at == 0 || at > vd_p11.place_count)
+        return NULL;
+    place = &vd_p11.places[at - 1];
+    return place->object != NULL && place->object->handle == handle ? place : NULL;
+}
+
 CK_RV vd_p11_object_get(CK_OBJECT_HANDLE handle, struct vd_p11_object **ret)
 {
-    struct vd_p11_object *o = NULL;
+    struct vd_p11_place *place;
 
     pthread_mutex_lock(&vd_p11.lock);
-    if (handle != 0 && handle <= vd_p11.object_count)
-        o = vd_p11.objects[handle - 1];
-    if (o != NULL)
-        __atomic_add_fetch(&o->refs, 1, __ATOMIC_RELAXED);
+    place = place_of(handle);
+    if (place != NULL) {
+        *ret = place->object;
+        __atomic_add_fetch(&(*ret)->refs, 1, __ATOMIC_RELAXED);
+    }
     pthread_mutex_unlock(&vd_p11.lock);
-    if (o == NULL)
-        return CKR_OBJECT_HANDLE_INVALID;
-    *ret = o;
+    return place != NULL ? CKR_OK : CKR_OBJECT_HANDLE_INVALID;
+}
+
+/* A place that is free; the table grows. */
+static CK_RV find_place(uint32_t *ret)
+{
+    if (vd_p11.free_place != 0) {
+        *ret = vd_p11.free_place - 1;
+        vd_p11.free_place = vd_p11.places[*ret].next_free;
+        return CKR_OK;
+    }
+    if (vd_p11.place_count == vd_p11.place_room) {
+        uint32_t room = vd_p11.place_room != 0 ? vd_p11.place_room * 2 : FIRST_ROOM;
+        struct vd_p11_place *grown;
+        if (room > VD_P11_OBJECTS_MAX)
+            return CKR_DEVICE_MEMORY;
+        grown = realloc(vd_p11.places, room * sizeof(*grown));
+        if (grown == NULL)
+            return CKR_HOST_MEMORY;
+        vd_p11.places = grown;
+        vd_p11.place_room = room;
+    }
+    *ret = vd_p11.place_count++;
+    vd_p11.places[*ret] = (struct vd_p11_place){};
     return CKR_OK;
+}
+
+static void note_session_object(struct vd_p11_object *o)
+{
+    o->previous = NULL;
+    o->next = vd_p11.session_objects;
+    if (o->next != NULL)
+        o->next->previous = o;
+    vd_p11.session_objects = o;
 }
 
 /* Under vd_p11.lock. */
 static CK_RV add(struct vd_p11_object *object)
 {
-    if (vd_p11.object_count == vd_p11.object_room) {
-        size_t room = vd_p11.object_room != 0 ? vd_p11.object_room * 2 : FIRST_ROOM;
-        struct vd_p11_object **grown;
-        if (room > VD_P11_OBJECTS_MAX)
-            return CKR_DEVICE_MEMORY;
-        grown = realloc(vd_p11.objects, room * sizeof(struct vd_p11_object *));
-        if (grown == NULL)
-            return CKR_HOST_MEMORY;
-        vd_p11.objects = grown;
-        vd_p11.object_room = room;
-    }
-    vd_p11.objects[vd_p11.object_count++] = object;
-    object->handle = vd_p11.object_count;
-    vd_p11.session_objects += object->session != 0;
+    uint32_t at;
+    CK_RV rv = find_place(&at);
+
+    if (rv != CKR_OK)
+        return rv;
+    vd_p11.places[at].object = object;
+    object->handle = (CK_OBJECT_HANDLE)vd_p11.places[at].serial << PLACE_BITS | (at + 1u);
+    if (object->session != 0)
+        note_session_object(object);
     return CKR_OK;
 }
 
@@ -111,35 +150,39 @@ static uint64_t key_of(const struct vd_p11_object *o)
     return index_key(o->key->id, o->class, o->attachment);
 }
 
+static void index_free(struct vd_p11_index *index)
+{
+    if (index != NULL)
+        free(index->slots);
+    free(index);
+}
+
 static CK_RV index_grow(void)
 {
-    uint32_t room = vd_p11.index != NULL ? vd_p11.index->room * 2 : 256;
+    uint32_t room = vd_p11.index != NULL ? vd_p11.index->room * 2 : FIRST_INDEX;
     struct vd_p11_index *index = calloc(1, sizeof(*index));
 
     if (index == NULL || (index->slots = calloc(room, sizeof(*index->slots))) == NULL ||
         vd_htab_init(&index->table, index->slots, room) != VD_OK) {
-        free(index);
+        index_free(index);
         return CKR_HOST_MEMORY;
     }
     index->room = room;
-    for (size_t i = 0; i < vd_p11.object_count; i++) {
-        struct vd_p11_object *o = vd_p11.objects[i];
+    for (uint32_t i = 0; i < vd_p11.place_count; i++) {
+        struct vd_p11_object *o = vd_p11.places[i].object;
         if (o != NULL && o->session == 0 &&
-            vd_htab_insert(&index->table, key_of(o), (uint32_t)i) == VD_E_LIMIT) {
-            free(index->slots);
-            free(index);
+            vd_htab_insert(&index->table, key_of(o), i) == VD_E_LIMIT) {
+            index_free(index);
             return CKR_HOST_MEMORY;
         }
     }
-    if (vd_p11.index != NULL)
-        free(vd_p11.index->slots);
-    free(vd_p11.index);
+    index_free(vd_p11.index);
     vd_p11.index = index;
     return CKR_OK;
 }
 
-static struct vd_p11_object *look_up(const uint8_t id[VD_KEY_ID_SIZE], CK_OBJECT_CLASS class,
-                                     const char *name)
+struct vd_p11_object *vd_p11_object_look_up(const uint8_t id[VD_KEY_ID_SIZE], CK_OBJECT_CLASS class,
+                                            const char *name)
 {
     struct vd_p11_object *o;
     uint32_t at;
@@ -147,53 +190,150 @@ static struct vd_p11_object *look_up(const uint8_t id[VD_KEY_ID_SIZE], CK_OBJECT
     if (vd_p11.index == NULL ||
         vd_htab_find(&vd_p11.index->table, index_key(id, class, name), &at) != VD_OK)
         return NULL;
-    o = vd_p11.objects[at];
-    if (o == NULL || memcmp(o->key->id, id, VD_KEY_ID_SIZE) != 0 || o->class != class ||
+    o = vd_p11.places[at].object;
+    if (o == NULL || o->key == NULL || memcmp(o->key->id, id, VD_KEY_ID_SIZE) != 0 ||
+        o->class != class ||
         strcmp(o->attachment != NULL ? o->attachment : "", name != NULL ? name : "") != 0)
         return NULL;
     return o;
 }
 
 /* Under vd_p11.lock. */
-static void take_out(struct vd_p11_object *o)
+static void take_out(struct vd_p11_object *o, struct vd_p11_object **dead)
 {
-    vd_p11.objects[o->handle - 1] = NULL;
-    vd_p11.session_objects -= o->session != 0;
-    if (o->session == 0 && vd_p11.index != NULL)
+    uint32_t at = (uint32_t)o->handle - 1;
+
+    if (o->session != 0) {
+        if (o->previous != NULL)
+            o->previous->next = o->next;
+        else
+            vd_p11.session_objects = o->next;
+        if (o->next != NULL)
+            o->next->previous = o->previous;
+    } else if (vd_p11.index != NULL) {
         (void)!vd_htab_remove(&vd_p11.index->table, key_of(o));
-    vd_p11_object_put(o);
+    }
+    vd_p11.places[at].object = NULL;
+    vd_p11.places[at].serial++;
+    vd_p11.places[at].next_free = vd_p11.free_place;
+    vd_p11.free_place = at + 1;
+    o->next = *dead;
+    *dead = o;
+}
+
+void vd_p11_objects_let_go(struct vd_p11_object *dead)
+{
+    while (dead != NULL) {
+        struct vd_p11_object *next = dead->next;
+        vd_p11_object_put(dead);
+        dead = next;
+    }
+}
+
+/* A certificate with another value is another one. */
+static bool same_value(const struct vd_p11_object *a, const struct vd_p11_object *b)
+{
+    return a->value_size == b->value_size &&
+           (a->value_size == 0 || memcmp(a->value, b->value, a->value_size) == 0);
+}
+
+CK_RV vd_p11_object_publish(struct vd_p11_object *object, struct vd_p11_object **dead)
+{
+    struct vd_p11_object *old =
+        vd_p11_object_look_up(object->key->id, object->class, object->attachment);
+    CK_RV rv;
+
+    if (old != NULL && same_value(old, object)) {
+        object->handle = old->handle;
+        vd_p11.places[(uint32_t)old->handle - 1].object = object;
+        old->next = *dead;
+        *dead = old;
+        return CKR_OK;
+    }
+    if (old != NULL)
+        take_out(old, dead);
+    if (vd_p11.index == NULL && (rv = index_grow()) != CKR_OK)
+        return rv;
+    if ((rv = add(object)) != CKR_OK)
+        return rv;
+    if (vd_htab_insert(&vd_p11.index->table, key_of(object), (uint32_t)object->handle - 1) ==
+        VD_E_LIMIT)
+        rv = index_grow(); /* takes it in */
+    if (rv != CKR_OK) {
+        struct vd_p11_object *gone = NULL;
+        take_out(object, &gone); /* stays the caller's */
+    }
+    return rv;
+}
+
+void vd_p11_objects_sweep(struct vd_p11_object **dead)
+{
+    for (uint32_t i = 0; i < vd_p11.place_count; i++) {
+        struct vd_p11_object *o = vd_p11.places[i].object;
+        if (o != NULL && o->session == 0 && o->key->seen != vd_p11.listing)
+            take_out(o, dead);
+    }
 }
 
 void vd_p11_object_remove(struct vd_p11_object *object)
 {
+    struct vd_p11_object *dead = NULL;
+    struct vd_p11_place *place;
+
     pthread_mutex_lock(&vd_p11.lock);
-    if (vd_p11.objects[object->handle - 1] == object)
-        take_out(object);
+    place = place_of(object->handle);
+    if (place != NULL && place->object == object)
+        take_out(object, &dead);
     pthread_mutex_unlock(&vd_p11.lock);
+    vd_p11_objects_let_go(dead);
 }
 
 void vd_p11_objects_of_session(CK_SESSION_HANDLE session)
 {
+    struct vd_p11_object *dead = NULL, *next;
+
     pthread_mutex_lock(&vd_p11.lock);
-    for (size_t i = 0; vd_p11.session_objects != 0 && i < vd_p11.object_count; i++) {
-        struct vd_p11_object *o = vd_p11.objects[i];
-        if (o != NULL && o->session == session)
-            take_out(o);
+    for (struct vd_p11_object *o = vd_p11.session_objects; o != NULL; o = next) {
+        next = o->next;
+        if (o->session == session)
+            take_out(o, &dead);
     }
     pthread_mutex_unlock(&vd_p11.lock);
+    vd_p11_objects_let_go(dead);
 }
 
 void vd_p11_objects_done(void)
 {
-    for (size_t i = 0; i < vd_p11.object_count; i++)
-        vd_p11_object_put(vd_p11.objects[i]);
-    free(vd_p11.objects);
-    if (vd_p11.index != NULL)
-        free(vd_p11.index->slots);
-    free(vd_p11.index);
-    vd_p11.objects = NULL;
+    for (uint32_t i = 0; i < vd_p11.place_count; i++)
+        vd_p11_object_put(vd_p11.places[i].object);
+    free(vd_p11.places);
+    index_free(vd_p11.index);
+    vd_p11.places = NULL;
     vd_p11.index = NULL;
-    vd_p11.object_count = vd_p11.object_room = vd_p11.session_objects = 0;
+    vd_p11.session_objects = NULL;
+    vd_p11.place_count = vd_p11.place_room = vd_p11.free_place = 0;
+}
+
+CK_RV vd_p11_objects_all(struct vd_p11_object ***ret, size_t *ret_count)
+{
+    struct vd_p11_object **list;
+    size_t count = 0;
+
+    pthread_mutex_lock(&vd_p11.lock);
+    list = malloc((vd_p11.place_count + 1) * sizeof(struct vd_p11_object *));
+    for (uint32_t i = 0; list != NULL && i < vd_p11.place_count; i++) {
+        struct vd_p11_object *o = vd_p11.places[i].object;
+        if (o == NULL)
+            continue;
+        __atomic_add_fetch(&o->refs, 1, __ATOMIC_RELAXED);
+        list[count++] = o;
+    }
+    pthread_mutex_unlock(&vd_p11.lock);
+    if (list == NULL)
+        return CKR_HOST_MEMORY;
+    *ret = list;
+    *ret_count = count;
+    return CKR_OK;
 }
 
 CK_RV vd_p11_object_find(const uint8_t id[VD_KEY_ID_SIZE], CK_OBJECT_CLASS class, const char *name,
@@ -202,193 +342,9 @@ CK_RV vd_p11_object_find(const uint8_t id[VD_KEY_ID_SIZE], CK_OBJECT_CLASS class
     struct vd_p11_object *o;
 
     pthread_mutex_lock(&vd_p11.lock);
-    o = look_up(id, class, name);
+    o = vd_p11_object_look_up(id, class, name);
     if (o != NULL)
         *ret = o->handle;
     pthread_mutex_unlock(&vd_p11.lock);
     return o != NULL ? CKR_OK : CKR_DEVICE_ERROR;
-}
-
-static CK_KEY_TYPE key_type_of(uint16_t type)
-{
-    switch (type) {
-    case VD_ALG_AES_256_GCM:
-        return CKK_AES;
-    case VD_ALG_CHACHA20_POLY1305:
-        return VD_CKK_CHACHA20;
-    case VD_ALG_RSA_4096:
-        return CKK_RSA;
-    case VD_ALG_ECDSA_P256:
-        return CKK_EC;
-    case VD_ALG_ED25519:
-        return CKK_EC_EDWARDS;
-    case VD_ALG_X25519:
-        return VD_CKK_EC_MONTGOMERY;
-    case VD_ALG_HKDF_SHA256:
-        return VD_CKK_HKDF;
-    case VD_ALG_ML_KEM_768:
-        return VD_CKK_ML_KEM;
-    case VD_ALG_ML_DSA_65:
-        return VD_CKK_ML_DSA;
-    default:
-        return CKK_GENERIC_SECRET;
-    }
-}
-
-/* Which objects a key of that type is; the second is 0 for a secret key. PKCS#11 knows no X-Wing. */
-static bool classes_of(uint16_t type, CK_OBJECT_CLASS ret[2])
-{
-    switch (type) {
-    case VD_ALG_X_WING:
-        return false;
-    case VD_ALG_AES_256_GCM:
-    case VD_ALG_CHACHA20_POLY1305:
-    case VD_ALG_HMAC_SHA256:
-    case VD_ALG_HKDF_SHA256:
-        ret[0] = CKO_SECRET_KEY;
-        ret[1] = 0;
-        return true;
-    default:
-        ret[0] = CKO_PRIVATE_KEY;
-        ret[1] = CKO_PUBLIC_KEY;
-        return true;
-    }
-}
-
-/* The object of that class, made where there is none; takes a reference to `key`. */
-static CK_RV mirror(struct vd_p11_key *key, CK_OBJECT_CLASS class, struct vd_p11_object **ret)
-{
-    struct vd_p11_object *o = look_up(key->id, class, NULL);
-    CK_RV rv;
-
-    if (o != NULL) {
-        struct vd_p11_key *old = o->key;
-        o->key = vd_p11_key_hold(key);
-        vd_p11_key_put(old);
-        *ret = o;
-        return CKR_OK;
-    }
-    o = vd_p11_object_new(class);
-    if (o == NULL)
-        return CKR_HOST_MEMORY;
-    o->key_type = key_type_of(key->type);
-    o->key = vd_p11_key_hold(key);
-    o->sensitive = class != CKO_PUBLIC_KEY;
-    o->extractable = (key->flags & VD_KEY_NON_EXPORTABLE) == 0;
-    rv = add(o);
-    if (rv == CKR_OK &&
-        (vd_p11.index == NULL ||
-         vd_htab_insert(&vd_p11.index->table, key_of(o), (uint32_t)(o->handle - 1)) == VD_E_LIMIT))
-        rv = index_grow();
-    if (rv != CKR_OK) {
-        vd_p11_object_put(o);
-        return rv;
-    }
-    *ret = o;
-    return CKR_OK;
-}
-
-static CK_RV mirror_key(const struct vd_key_info *info, struct vd_p11_object *ret[2])
-{
-    CK_OBJECT_CLASS classes[2];
-    struct vd_p11_object *known;
-    struct vd_p11_key *key;
-    CK_RV rv = CKR_OK;
-
-    ret[0] = ret[1] = NULL;
-    if (info->state != VD_KEY_ACTIVE || !classes_of(info->attributes.type, classes))
-        return CKR_OK;
-    known = look_up(info->id, classes[0], NULL);
-    key = known != NULL && vd_p11_key_same(known->key, info) ? vd_p11_key_hold(known->key)
-                                                             : vd_p11_key_new(info);
-    if (key == NULL)
-        return CKR_HOST_MEMORY;
-    for (unsigned i = 0; rv == CKR_OK && i < 2 && classes[i] != 0; i++)
-        rv = mirror(key, classes[i], &ret[i]);
-    vd_p11_key_put(key);
-    for (unsigned i = 0; i < 2; i++)
-        if (ret[i] != NULL)
-            ret[i]->seen = vd_p11.listing;
-    return rv;
-}
-
-CK_RV vd_p11_objects_of_key(const struct vd_key_info *info, CK_OBJECT_HANDLE *ret_secret,
-                            CK_OBJECT_HANDLE *ret_public)
-{
-    struct vd_p11_object *made[2];
-    CK_RV rv;
-
-    pthread_mutex_lock(&vd_p11.lock);
-    rv = mirror_key(info, made);
-    if (rv == CKR_OK && made[0] == NULL)
-        rv = CKR_FUNCTION_FAILED;
-    if (rv == CKR_OK && ret_secret != NULL)
-        *ret_secret = made[0]->handle;
-    if (rv == CKR_OK && ret_public != NULL)
-        *ret_public = made[1] != NULL ? made[1]->handle : 0;
-    pthread_mutex_unlock(&vd_p11.lock);
-    return rv;
-}
-
-/* A certificate at a key becomes an object of its own. */
-static void mirror_certificate(void *ctx, const char *name, const uint8_t *value, size_t size)
-{
-    struct vd_p11_key *key = ctx;
-    struct vd_p11_object *o = look_up(key->id, CKO_CERTIFICATE, name);
-
-    if (o != NULL && o->value_size == size && memcmp(o->value, value, size) == 0) {
-        o->seen = vd_p11.listing;
-        return;
-    }
-    if (o != NULL)
-        take_out(o);
-    o = vd_p11_object_new(CKO_CERTIFICATE);
-    if (o == NULL)
-        return;
-    o->key = vd_p11_key_hold(key);
-    o->attachment = strdup(name);
-    o->value = malloc(size != 0 ? size : 1);
-    if (o->attachment == NULL || o->value == NULL || add(o) != CKR_OK) {
-        vd_p11_object_put(o);
-        return;
-    }
-    vd_copy(o->value, value, size);
-    o->value_size = size;
-    o->seen = vd_p11.listing;
-    if (vd_htab_insert(&vd_p11.index->table, key_of(o), (uint32_t)(o->handle - 1)) == VD_E_LIMIT)
-        (void)!index_grow();
-}
-
-static vd_status mirror_listed(void *ctx, const struct vd_key_info *info)
-{
-    struct vd_p11_object *made[2];
-    CK_RV *rv = ctx;
-
-    *rv = mirror_key(info, made);
-    if (*rv != CKR_OK)
-        return VD_E_NO_MEMORY;
-    if (made[1] != NULL)
-        vd_p11_service_certificates(made[1]->key, mirror_certificate, made[1]->key);
-    return VD_OK;
-}
-
-CK_RV vd_p11_objects_refresh(void)
-{
-    CK_RV rv = CKR_OK;
-    vd_status status;
-    bool changed;
-
-    pthread_mutex_lock(&vd_p11.lock);
-    status = vd_p11_service_changed(&changed);
-    if (status == VD_OK && changed) {
-        vd_p11.listing++;
-        status = vd_p11_service_list(mirror_listed, &rv);
-        for (size_t i = 0; status == VD_OK && i < vd_p11.object_count; i++) {
-            struct vd_p11_object *o = vd_p11.objects[i];
-            if (o != NULL && o->session == 0 && o->seen != vd_p11.listing)
-                take_out(o);
-        }
-    }
-    pthread_mutex_unlock(&vd_p11.lock);
-    return rv != CKR_OK ? rv : vd_p11_rv(status);
 }

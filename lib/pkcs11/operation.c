@@ -29,31 +29,43 @@ void vd_p11_op_end(struct vd_p11_session *session, enum vd_p11_kind kind)
     vd_p11_hash_free(op->hash);
     vd_p11_buffer_done(&op->data);
     vd_p11_buffer_done(&op->result);
+    vd_p11_buffer_done(&op->signature);
     free(op->found);
     vd_wipe(op, sizeof(*op));
     free(op);
 }
 
+CK_RV vd_p11_buffer_reserve(struct vd_p11_buffer *buffer, size_t size)
+{
+    size_t room = buffer->room * 2;
+    uint8_t *bytes;
+
+    if (size <= buffer->room - buffer->size)
+        return CKR_OK;
+    if (room < buffer->size + size)
+        room = buffer->size + size;
+    bytes = malloc(room);
+    if (bytes == NULL)
+        return CKR_HOST_MEMORY;
+    if (buffer->size != 0) {
+        vd_copy(bytes, buffer->bytes, buffer->size);
+        vd_wipe(buffer->bytes, buffer->size);
+    }
+    free(buffer->bytes);
+    buffer->bytes = bytes;
+    buffer->room = room;
+    return CKR_OK;
+}
+
 CK_RV vd_p11_buffer_add(struct vd_p11_buffer *buffer, const void *data, size_t size)
 {
+    CK_RV rv;
+
     if (size > VD_P11_DATA_MAX - buffer->size)
         return CKR_DATA_LEN_RANGE;
-    if (size > buffer->room - buffer->size) {
-        size_t room = buffer->room != 0 ? buffer->room : 256;
-        uint8_t *bytes;
-        while (room < buffer->size + size)
-            room *= 2;
-        bytes = malloc(room);
-        if (bytes == NULL)
-            return CKR_HOST_MEMORY;
-        if (buffer->size != 0) {
-            vd_copy(bytes, buffer->bytes, buffer->size);
-            vd_wipe(buffer->bytes, buffer->size);
-        }
-        free(buffer->bytes);
-        buffer->bytes = bytes;
-        buffer->room = room;
-    }
+    rv = vd_p11_buffer_reserve(buffer, size);
+    if (rv != CKR_OK)
+        return rv;
     if (size != 0)
         vd_copy(buffer->bytes + buffer->size, data, size);
     buffer->size += size;

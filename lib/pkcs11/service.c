@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "lib/pkcs11/service.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/mem.h"
+#include "lib/hash.h"
 #include "lib/keyclient/keyclient.h"
 
 #define ID_TEXT (3 + 2 * VD_KEY_ID_SIZE + 1) /* "id:" and hex */
@@ -15,7 +15,7 @@ vd_status vd_p11_service_start(void)
     /* Whoever may make a socket at that path is who runs the service. */
     static const struct vd_keyclient_options options = {.server_uid = VD_KEYCLIENT_ANY_UID};
 
-    vd_p11.generation = 0;
+    vd_p11.generation = vd_p11.restored = 0;
     return vd_keyclient_new(&options, &vd_p11.client, NULL);
 }
 
@@ -30,12 +30,21 @@ bool vd_p11_service_present(void)
     return vd_keyclient_connect(vd_p11.client, NULL) == VD_OK;
 }
 
-vd_status vd_p11_service_changed(bool *ret)
+void vd_p11_service_in_child(struct vd_keyclient *client)
+{
+    if (client != NULL)
+        vd_keyclient_own(client);
+}
+
+vd_status vd_p11_service_changed(bool *ret, bool *ret_all)
 {
     uint64_t status[VD_KEY_STATUS_COUNT];
 
     VD_TRY(vd_keyclient_status(vd_p11.client, status, NULL));
-    *ret = status[VD_KEY_STAT_GENERATION] != vd_p11.generation || vd_p11.generation == 0;
+    *ret_all = status[VD_KEY_STAT_RESTORED] != vd_p11.restored;
+    *ret =
+        *ret_all || status[VD_KEY_STAT_GENERATION] != vd_p11.generation || vd_p11.generation == 0;
+    vd_p11.restored = status[VD_KEY_STAT_RESTORED];
     vd_p11.generation = status[VD_KEY_STAT_GENERATION];
     return VD_OK;
 }
@@ -64,6 +73,12 @@ vd_status vd_p11_service_list(vd_status (*each)(void *ctx, const struct vd_key_i
     return status;
 }
 
+static void id_text(const uint8_t id[VD_KEY_ID_SIZE], char ret[ID_TEXT])
+{
+    vd_copy(ret, "id:", 3);
+    vd_hex_encode(id, VD_KEY_ID_SIZE, ret + 3);
+}
+
 static vd_status handle_of(struct vd_p11_key *key, struct vd_keyclient_key **ret)
 {
     char text[ID_TEXT];
@@ -71,9 +86,7 @@ static vd_status handle_of(struct vd_p11_key *key, struct vd_keyclient_key **ret
 
     pthread_mutex_lock(&key->lock);
     if (key->handle == NULL) {
-        int at = snprintf(text, sizeof(text), "id:");
-        for (unsigned i = 0; i < VD_KEY_ID_SIZE; i++)
-            at += snprintf(text + at, sizeof(text) - (size_t)at, "%02x", key->id[i]);
+        id_text(key->id, text);
         status = vd_keyclient_open(vd_p11.client, text, &key->handle, NULL);
     }
     *ret = key->handle;
@@ -87,54 +100,58 @@ void vd_p11_service_close_key(struct vd_p11_key *key)
     key->handle = NULL;
 }
 
-/* Room for `size` bytes more behind what is there. */
-static vd_status reserve(struct vd_p11_buffer *out, size_t size)
+/* The whole room of `out` behind what is there. */
+static vd_status reserve(struct vd_p11_buffer *out, size_t size, struct vd_keyclient_buffer *ret)
 {
-    size_t before = out->size;
-    static const uint8_t zero[4096];
-
-    while (out->size - before < size) {
-        size_t part = size - (out->size - before);
-        if (vd_p11_buffer_add(out, zero, part < sizeof(zero) ? part : sizeof(zero)) != CKR_OK)
-            return VD_E_NO_MEMORY;
-    }
-    out->size = before;
+    if (vd_p11_buffer_reserve(out, size) != CKR_OK)
+        return VD_E_NO_MEMORY;
+    *ret = (struct vd_keyclient_buffer){out->bytes + out->size, size, 0};
     return VD_OK;
 }
 
-vd_status vd_p11_service_attached(struct vd_p11_key *key, uint16_t kind, const char *name,
-                                  struct vd_p11_buffer *out)
+static bool passed_over(vd_status status)
 {
-    struct vd_keyclient_buffer value;
-    struct vd_keyclient_key *handle;
-
-    VD_TRY(handle_of(key, &handle));
-    VD_TRY(reserve(out, VD_KEY_ATTACHMENT_MAX));
-    value = (struct vd_keyclient_buffer){out->bytes + out->size, VD_KEY_ATTACHMENT_MAX, 0};
-    VD_TRY(vd_keyclient_attached(handle, kind, name, &value, NULL));
-    out->size += value.size;
-    return VD_OK;
+    return status == VD_E_DENIED || status == VD_E_NOT_FOUND || status == VD_E_REVOKED;
 }
 
-void vd_p11_service_certificates(struct vd_p11_key *key,
-                                 void (*each)(void *ctx, const char *name, const uint8_t *value,
-                                              size_t size),
-                                 void *ctx)
+static vd_status read_attachments(struct vd_keyclient_key *handle, vd_p11_attachment_fn *each,
+                                  void *ctx)
 {
+    struct vd_keyclient_buffer value = {.room = VD_KEY_ATTACHMENT_MAX};
     struct vd_keyclient_attachment *list = NULL;
-    struct vd_keyclient_key *handle;
     uint32_t count = 0;
+    vd_status status = vd_keyclient_attachments(handle, 0, &list, &count, NULL);
 
-    if (handle_of(key, &handle) != VD_OK ||
-        vd_keyclient_attachments(handle, VD_KEY_ATTACH_CERTIFICATE, &list, &count, NULL) != VD_OK)
-        return;
-    for (uint32_t i = 0; i < count; i++) {
-        struct vd_p11_buffer value = {};
-        if (vd_p11_service_attached(key, VD_KEY_ATTACH_CERTIFICATE, list[i].name, &value) == VD_OK)
-            each(ctx, list[i].name, value.bytes, value.size);
-        vd_p11_buffer_done(&value);
+    if (status == VD_OK && (value.data = malloc(value.room)) == NULL)
+        status = VD_E_NO_MEMORY;
+    for (uint32_t i = 0; status == VD_OK && i < count; i++) {
+        const struct vd_keyclient_attachment *a = &list[i];
+        if (a->kind != VD_KEY_ATTACH_CERTIFICATE && a->kind != VD_KEY_ATTACH_PKCS11)
+            continue;
+        status = vd_keyclient_attached(handle, a->kind, a->name, &value, NULL);
+        if (status == VD_OK)
+            each(ctx, a->kind, a->name, value.data, value.size);
+        else if (passed_over(status))
+            status = VD_OK;
     }
+    free(value.data);
     free(list);
+    return status;
+}
+
+vd_status vd_p11_service_attachments(struct vd_p11_key *key, vd_p11_attachment_fn *each, void *ctx)
+{
+    struct vd_keyclient_key *handle;
+    char text[ID_TEXT];
+    vd_status status;
+
+    id_text(key->id, text);
+    status = vd_keyclient_open(vd_p11.client, text, &handle, NULL);
+    if (status != VD_OK)
+        return passed_over(status) ? VD_OK : status;
+    status = read_attachments(handle, each, ctx);
+    vd_keyclient_key_free(handle);
+    return passed_over(status) ? VD_OK : status;
 }
 
 vd_status vd_p11_service_attach(struct vd_p11_key *key, const struct vd_key_attach *list,
@@ -154,10 +171,37 @@ vd_status vd_p11_service_public(struct vd_p11_key *key, uint16_t form, struct vd
     const size_t room = 4096;
 
     VD_TRY(handle_of(key, &handle));
-    VD_TRY(reserve(out, room));
-    value = (struct vd_keyclient_buffer){out->bytes + out->size, room, 0};
+    VD_TRY(reserve(out, room, &value));
     VD_TRY(vd_keyclient_public(handle, 0, form, &value, NULL));
     out->size += value.size;
+    return VD_OK;
+}
+
+static vd_status prepare(struct vd_p11_key *key, const struct vd_key_op *op,
+                         struct vd_keyclient_op *ret)
+{
+    if (op->text.size > VD_P11_DATA_MAX || op->aux.size > VD_P11_DATA_MAX ||
+        op->extra.size > VD_P11_DATA_MAX)
+        return VD_E_SIZE;
+    *ret = (struct vd_keyclient_op){.version = op->version,
+                                    .mechanism = op->mechanism,
+                                    .form = op->form,
+                                    .length = op->length,
+                                    .text = {op->text.data, op->text.size},
+                                    .aux = {op->aux.data, op->aux.size},
+                                    .extra = {op->extra.data, op->extra.size}};
+    return handle_of(key, &ret->key);
+}
+
+vd_status vd_p11_service_op_to(struct vd_p11_key *key, enum vd_key_verb verb,
+                               const struct vd_key_op *op, struct vd_p11_out *out)
+{
+    struct vd_keyclient_op ask;
+
+    VD_TRY(prepare(key, op, &ask));
+    ask.out = (struct vd_keyclient_buffer){out->data, out->room, 0};
+    VD_TRY(vd_keyclient_operate(vd_p11.client, verb, &ask, NULL));
+    out->size = ask.out.size;
     return VD_OK;
 }
 
@@ -166,24 +210,14 @@ vd_status vd_p11_service_op(struct vd_p11_key *key, enum vd_key_verb verb,
                             struct vd_p11_buffer *out_secret)
 {
     /* The largest result that is not a text: a signature of ML-DSA. */
-    size_t room = op->text.size + op->length + 4096;
-    struct vd_keyclient_op ask = {.version = op->version,
-                                  .mechanism = op->mechanism,
-                                  .form = op->form,
-                                  .length = op->length,
-                                  .text = {op->text.data, op->text.size},
-                                  .aux = {op->aux.data, op->aux.size},
-                                  .extra = {op->extra.data, op->extra.size}};
+    const size_t more = 4096;
+    struct vd_keyclient_op ask;
 
-    VD_TRY(handle_of(key, &ask.key));
-    if (out != NULL) {
-        VD_TRY(reserve(out, room));
-        ask.out = (struct vd_keyclient_buffer){out->bytes + out->size, room, 0};
-    }
-    if (out_secret != NULL) {
-        VD_TRY(reserve(out_secret, 64));
-        ask.second = (struct vd_keyclient_buffer){out_secret->bytes + out_secret->size, 64, 0};
-    }
+    VD_TRY(prepare(key, op, &ask));
+    if (out != NULL)
+        VD_TRY(reserve(out, op->text.size + op->length + more, &ask.out));
+    if (out_secret != NULL)
+        VD_TRY(reserve(out_secret, 64, &ask.second));
     VD_TRY(vd_keyclient_operate(vd_p11.client, verb, &ask, NULL));
     if (out != NULL)
         out->size += ask.out.size;
@@ -197,7 +231,6 @@ vd_status vd_p11_service_create(const struct vd_p11_new_key *from, struct vd_key
     struct vd_keyclient_key *made;
     uint8_t id[VD_KEY_ID_SIZE];
     char text[ID_TEXT];
-    int at = snprintf(text, sizeof(text), "id:");
 
     if (from->with != NULL) {
         struct vd_keyclient_op op = {.text = {from->material, from->size},
@@ -212,8 +245,7 @@ vd_status vd_p11_service_create(const struct vd_p11_new_key *from, struct vd_key
     } else {
         VD_TRY(vd_keyclient_create(vd_p11.client, &from->attributes, id, NULL));
     }
-    for (unsigned i = 0; i < VD_KEY_ID_SIZE; i++)
-        at += snprintf(text + at, sizeof(text) - (size_t)at, "%02x", id[i]);
+    id_text(id, text);
     VD_TRY(vd_keyclient_open(vd_p11.client, text, &made, NULL));
     *ret = *vd_keyclient_key_info(made);
     vd_keyclient_key_free(made);
@@ -228,8 +260,7 @@ vd_status vd_p11_service_wrap(struct vd_p11_key *with, struct vd_p11_key *target
 
     VD_TRY(handle_of(with, &op.key));
     VD_TRY(handle_of(target, &op.other));
-    VD_TRY(reserve(out, room));
-    op.out = (struct vd_keyclient_buffer){out->bytes + out->size, room, 0};
+    VD_TRY(reserve(out, room, &op.out));
     VD_TRY(vd_keyclient_operate(vd_p11.client, VD_KEY_WRAP, &op, NULL));
     out->size += op.out.size;
     return VD_OK;

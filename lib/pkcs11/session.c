@@ -21,12 +21,14 @@ CK_RV vd_p11_enter(CK_SESSION_HANDLE handle, struct vd_p11_session **ret)
 {
     struct vd_p11_session *s;
 
-    if (!vd_p11.initialized)
+    if (!vd_p11_ready())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     pthread_mutex_lock(&vd_p11.lock);
-    s = find(handle);
-    if (s != NULL)
+    s = vd_p11_ready() ? find(handle) : NULL;
+    if (s != NULL) {
         s->refs++;
+        vd_p11.working++;
+    }
     pthread_mutex_unlock(&vd_p11.lock);
     if (s == NULL)
         return CKR_SESSION_HANDLE_INVALID;
@@ -58,8 +60,18 @@ static void put(struct vd_p11_session *s)
 
 CK_RV vd_p11_leave(struct vd_p11_session *session, CK_RV rv)
 {
+    bool last;
+
     pthread_mutex_unlock(&session->lock);
-    put(session);
+    pthread_mutex_lock(&vd_p11.lock);
+    last = --session->refs == 0;
+    if (!last)
+        vd_p11_rest_locked();
+    pthread_mutex_unlock(&vd_p11.lock);
+    if (last) { /* closed in the meantime; what it holds needs the client */
+        destroy(session);
+        vd_p11_rest();
+    }
     return rv;
 }
 
@@ -99,7 +111,7 @@ CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIF
 
     (void)application;
     (void)notify;
-    if (!vd_p11.initialized)
+    if (!vd_p11_ready())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     if (slot != VD_P11_SLOT)
         return CKR_SLOT_ID_INVALID;
@@ -114,10 +126,11 @@ CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIF
     s->flags = flags & (CKF_SERIAL_SESSION | CKF_RW_SESSION);
     s->refs = 1;
     pthread_mutex_lock(&vd_p11.lock);
-    if (!find_place(&index)) {
+    if (!vd_p11_ready() || !find_place(&index)) {
+        CK_RV rv = vd_p11_ready() ? CKR_SESSION_COUNT : CKR_CRYPTOKI_NOT_INITIALIZED;
         pthread_mutex_unlock(&vd_p11.lock);
         destroy(s);
-        return CKR_SESSION_COUNT;
+        return rv;
     }
     if (++vd_p11.session_serial == 0)
         vd_p11.session_serial = 1;
@@ -153,17 +166,17 @@ CK_RV C_CloseSession(CK_SESSION_HANDLE session)
 {
     struct vd_p11_session *s;
 
-    if (!vd_p11.initialized)
+    if (!vd_p11_work())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     pthread_mutex_lock(&vd_p11.lock);
     s = find(session);
     if (s != NULL)
         take_out(s);
     pthread_mutex_unlock(&vd_p11.lock);
-    if (s == NULL)
-        return CKR_SESSION_HANDLE_INVALID;
-    close_one(s);
-    return CKR_OK;
+    if (s != NULL)
+        close_one(s);
+    vd_p11_rest();
+    return s != NULL ? CKR_OK : CKR_SESSION_HANDLE_INVALID;
 }
 
 void vd_p11_session_end_all(void)
@@ -186,22 +199,23 @@ void vd_p11_session_end_all(void)
 
 CK_RV C_CloseAllSessions(CK_SLOT_ID slot)
 {
-    if (!vd_p11.initialized)
+    if (!vd_p11_work())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
-    if (slot != VD_P11_SLOT)
-        return CKR_SLOT_ID_INVALID;
-    vd_p11_session_end_all();
-    return CKR_OK;
+    if (slot == VD_P11_SLOT)
+        vd_p11_session_end_all();
+    vd_p11_rest();
+    return slot == VD_P11_SLOT ? CKR_OK : CKR_SLOT_ID_INVALID;
 }
 
 static CK_STATE state_of(const struct vd_p11_session *s)
 {
-    bool rw = (s->flags & CKF_RW_SESSION) != 0;
+    bool rw = (s->flags & CKF_RW_SESSION) != 0, logged_in;
 
-    if (!vd_p11.logged_in)
+    pthread_mutex_lock(&vd_p11.lock);
+    logged_in = vd_p11.logged_in;
+    pthread_mutex_unlock(&vd_p11.lock);
+    if (!logged_in)
         return rw ? CKS_RW_PUBLIC_SESSION : CKS_RO_PUBLIC_SESSION;
-    if (vd_p11.user == CKU_SO)
-        return CKS_RW_SO_FUNCTIONS;
     return rw ? CKS_RW_USER_FUNCTIONS : CKS_RO_USER_FUNCTIONS;
 }
 
@@ -232,12 +246,12 @@ CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK
     if (rv != CKR_OK)
         return rv;
     if (user != CKU_USER)
-        return vd_p11_leave(s, user == CKU_SO ? CKR_USER_PIN_NOT_INITIALIZED
-                                              : CKR_OPERATION_NOT_INITIALIZED);
+        return vd_p11_leave(s, user == CKU_SO                 ? CKR_USER_PIN_NOT_INITIALIZED
+                               : user == CKU_CONTEXT_SPECIFIC ? CKR_OPERATION_NOT_INITIALIZED
+                                                              : CKR_USER_TYPE_INVALID);
     pthread_mutex_lock(&vd_p11.lock);
     rv = vd_p11.logged_in ? CKR_USER_ALREADY_LOGGED_IN : CKR_OK;
     vd_p11.logged_in = true;
-    vd_p11.user = user;
     pthread_mutex_unlock(&vd_p11.lock);
     return vd_p11_leave(s, rv);
 }

@@ -137,8 +137,8 @@ static CK_RV verify(CK_SESSION_HANDLE session, const struct vd_key_part *text,
     if (rv != CKR_OK)
         return rv;
     parts = (struct vd_key_part){.data = op->data.bytes, .size = op->data.size};
-    kept = (struct vd_key_part){.data = op->signature, .size = op->signature_size};
-    if ((signature == NULL) != (op->signature_size != 0))
+    kept = (struct vd_key_part){.data = op->signature.bytes, .size = op->signature.size};
+    if ((signature == NULL) != (op->signature.size != 0))
         return vd_p11_stop(s, kind, CKR_OPERATION_NOT_INITIALIZED);
     if (signature == NULL)
         signature = &kept;
@@ -221,11 +221,10 @@ CK_RV C_VerifySignatureInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
     rv = vd_p11_continue(session, VD_P11_VERIFY, &s, &op);
     if (rv != CKR_OK)
         return rv;
-    if (signature_len > sizeof(op->signature))
-        return vd_p11_stop(s, VD_P11_VERIFY, CKR_SIGNATURE_LEN_RANGE);
-    vd_copy(op->signature, signature, signature_len);
-    op->signature_size = signature_len;
-    return vd_p11_leave(s, CKR_OK);
+    rv = signature_len == signature_size(op)
+             ? vd_p11_buffer_add(&op->signature, signature, signature_len)
+             : CKR_SIGNATURE_LEN_RANGE;
+    return rv == CKR_OK ? vd_p11_leave(s, rv) : vd_p11_stop(s, VD_P11_VERIFY, rv);
 }
 
 CK_RV C_VerifySignature(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len)

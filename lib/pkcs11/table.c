@@ -6,10 +6,10 @@
 #include "lib/pkcs11/internal.h"
 
 /* What the module does not have answers so, whatever its arguments. */
-#define ABSENT(name, ...)                                                                      \
-    static CK_RV absent_##name(__VA_ARGS__)                                                    \
-    {                                                                                          \
-        return vd_p11.initialized ? CKR_FUNCTION_NOT_SUPPORTED : CKR_CRYPTOKI_NOT_INITIALIZED; \
+#define ABSENT(name, ...)                                                                  \
+    static CK_RV absent_##name(__VA_ARGS__)                                                \
+    {                                                                                      \
+        return vd_p11_ready() ? CKR_FUNCTION_NOT_SUPPORTED : CKR_CRYPTOKI_NOT_INITIALIZED; \
     }
 
 #define SESSION CK_SESSION_HANDLE session

@@ -70,8 +70,8 @@ CK_RV C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_
         return rv;
     rv = mechanism != NULL && wrapped != NULL && ret != NULL ? vd_p11_template_check(&t)
                                                              : CKR_ARGUMENTS_BAD;
-    if (rv == CKR_OK && (s->flags & CKF_RW_SESSION) == 0)
-        rv = CKR_SESSION_READ_ONLY;
+    if (rv == CKR_OK)
+        rv = vd_p11_check_token(&t, s);
     if (rv == CKR_OK && vd_p11_object_get(with, &w) != CKR_OK)
         rv = CKR_UNWRAPPING_KEY_HANDLE_INVALID;
     if (rv == CKR_OK)

@@ -15,6 +15,7 @@ kernel/fallback 2
 ovmf            1
 virt-fw         2
 cbmc            1
+debian13-tls    1
 TABLE
 }
 
@@ -193,6 +194,24 @@ WRAPPER
     "$1/cbmc" --version >/dev/null || die "cbmc does not run"
 }
 
+# Debian 13's OpenSSL with its PKCS #11 provider, which needs a newer C library:
+# it runs beside an older one.
+make_debian13_tls() {
+    for package in openssl libssl3t64 pkcs11-provider libc6 zlib1g libzstd1; do
+        fetch_package "$package" "$1"
+    done
+    cat >"$1/openssl" <<'WRAPPER'
+#!/bin/sh
+root=$(dirname "$(readlink -f "$0")")
+lib=$root/usr/lib/x86_64-linux-gnu
+OPENSSL_MODULES=$lib/ossl-modules exec "$lib/ld-linux-x86-64.so.2" --library-path "$lib" \
+    "$root/usr/bin/openssl" "$@"
+WRAPPER
+    chmod 755 "$1/openssl"
+    "$1/openssl" version >/dev/null || die "Debian 13's openssl does not run"
+    [ -e "$1/usr/lib/x86_64-linux-gnu/ossl-modules/pkcs11.so" ] || die "no pkcs11 provider"
+}
+
 write_env() {
     mkdir -p "$build"
     prefix=
@@ -208,6 +227,7 @@ VD_KERNEL_FALLBACK=$cache/kernel/fallback
 VD_OVMF=$cache/ovmf
 VD_VIRT_FW_VARS=$cache/virt-fw/bin/virt-fw-vars
 VD_CBMC=$cache/cbmc/cbmc
+VD_DEBIAN13_OPENSSL=$cache/debian13-tls/openssl
 ENV
     if cmp -s "$build/deps.env.new" "$build/deps.env"; then
         rm "$build/deps.env.new"

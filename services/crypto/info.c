@@ -71,7 +71,9 @@ void vd_keyd_info_of(const struct vd_kstore_key *row, struct vd_key_info *ret)
                                 .versions = row->versions,
                                 .created = row->created,
                                 .destroy_at = row->destroy_at,
-                                .used = row->used};
+                                .used = row->used,
+                                .attached = row->attached,
+                                .revision = row->revision};
     vd_copy(to->name, a->name, sizeof(to->name));
     vd_copy(to->domain, a->domain, sizeof(to->domain));
     vd_copy(to->service, a->service, sizeof(to->service));

@@ -163,7 +163,8 @@ def main():
     tap = Tap()
     try:
         with Cryptod(directory) as service:
-            env = dict(os.environ, VERIDIAN_CRYPTO_SOCKET=service.socket, VD_PKCS11_MODULE=MODULE)
+            env = dict(os.environ, VERIDIAN_CRYPTO_SOCKET=service.socket, VD_PKCS11_MODULE=MODULE,
+                       VD_SERVICE_PID=str(service.process.pid))
             service.environment = env
             own_cases(tap, env)
             for case in (pkcs11_tool_makes_pairs, pkcs11_tool_test, pkcs11_tool_signs, p11tool,

@@ -336,3 +336,47 @@ VD_TEST(no_store_there)
     VD_EXPECT(access(vd_kst_path(&t, "keys.db"), F_OK) != 0);
     vd_kst_done(&t);
 }
+
+static uint64_t revision(struct vd_kst *of, const uint8_t *id, uint32_t attached)
+{
+    struct vd_kstore_key key;
+
+    VD_EXPECT_EQ(vd_kstore_get(of->store, id, &key), VD_OK);
+    VD_EXPECT_EQ(key.attached, attached);
+    return key.revision;
+}
+
+/* Who knows a key's revision knows its attachments too: every change of either shows. */
+VD_TEST(kstore_revision)
+{
+    uint8_t id[VD_KSTORE_ID_SIZE], other[VD_KSTORE_ID_SIZE];
+    struct vd_kstore_attach put = vd_kst_attachment(VD_KSTORE_PUT, 1, "a", "1", 1);
+    struct vd_kstore_attach again = vd_kst_attachment(VD_KSTORE_PUT, 1, "a", "2", 1);
+    struct vd_kstore_attach more = vd_kst_attachment(VD_KSTORE_PUT, 1, "b", "2", 1);
+    struct vd_kstore_attach no_more = vd_kst_attachment(VD_KSTORE_REMOVE, 1, "b", "", 0);
+    uint64_t seen[5], others;
+
+    start(true);
+    vd_kst_create(&t, "one", id);
+    vd_kst_create(&t, "other", other);
+    seen[0] = revision(&t, id, 0);
+    others = revision(&t, other, 0);
+    VD_EXPECT_EQ(vd_kst_attach(&t, id, &put, 1), VD_OK);
+    seen[1] = revision(&t, id, 1);
+    VD_EXPECT_EQ(vd_kst_attach(&t, id, &again, 1), VD_OK);
+    seen[2] = revision(&t, id, 1);
+    VD_EXPECT_EQ(vd_kst_attach(&t, id, &more, 1), VD_OK);
+    seen[3] = revision(&t, id, 2);
+    VD_EXPECT_EQ(vd_kst_attach(&t, id, &no_more, 1), VD_OK);
+    seen[4] = revision(&t, id, 1);
+    for (unsigned i = 1; i < 5; i++)
+        VD_EXPECT(seen[i] > seen[i - 1]);
+    VD_EXPECT_EQ(revision(&t, other, 0), others);
+    /* What was removed is not remembered, but the number of those that are left is another. */
+    vd_kst_close(&t);
+    VD_EXPECT_EQ(vd_kst_open(&t), VD_OK);
+    VD_EXPECT_EQ(revision(&t, id, 1), seen[2]);
+    VD_EXPECT_EQ(vd_kst_rotate(&t, "one"), VD_OK);
+    VD_EXPECT(revision(&t, id, 1) > seen[4]);
+    vd_kst_done(&t);
+}

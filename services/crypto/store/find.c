@@ -42,6 +42,8 @@ void vd_kentry_describe(const struct vd_kentry *entry, struct vd_kstore_key *ret
         .state = key.key.state,
         .versions = key.key.versions,
         .generation = key.generation,
+        .attached = (uint32_t)entry->attached_count,
+        .revision = key.generation > entry->attached_at ? key.generation : entry->attached_at,
         .created = key.key.created,
         .destroy_at = key.key.destroy_at,
         .used = usage.usage.reserved,

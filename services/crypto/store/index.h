@@ -38,6 +38,7 @@ struct vd_kentry {
     struct vd_krow **attached; /* by kind and name */
     size_t attached_count;
     size_t attached_room;
+    uint64_t attached_at;  /* generation in which the attachments last changed */
     struct vd_krow *usage; /* NULL: nothing was reserved */
 };
 

@@ -131,6 +131,8 @@ static vd_status add_other(struct loading *l, const struct vd_krec *record, stru
     if (!grow(&entry->attached, &entry->attached_room, entry->attached_count))
         return no_memory(diag);
     entry->attached[entry->attached_count++] = row;
+    if (record->generation > entry->attached_at)
+        entry->attached_at = record->generation;
     return VD_OK;
 }
 

@@ -150,6 +150,10 @@ struct vd_kstore_key {
     enum vd_kstore_state state;
     uint32_t versions;   /* the newest is this number */
     uint64_t generation; /* rises with each change of the key or one of its versions */
+    uint32_t attached;   /* how many attachments it has */
+    /* Rises with each change of the key, its versions or attachments. A store that was closed may
+     * say one of before again, but then all is as it was then if `attached` is the same, too. */
+    uint64_t revision;
     uint64_t created;
     uint64_t destroy_at; /* when scheduled: at the end of the grace; when destroyed: when it was */
     uint64_t used;       /* uses reserved so far */

@@ -271,6 +271,7 @@ static void put_in_place(struct vd_kstore *store, struct vd_kchange *change)
         entry->version_count += change->old == NULL;
     } else if (change->table == VD_KREC_ATTACHMENT) {
         put_attachment(entry, change);
+        entry->attached_at = store->generation; /* this change's: one writer at a time */
     } else {
         entry->usage = change->new;
     }
