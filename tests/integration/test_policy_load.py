@@ -3,6 +3,7 @@
 """`veridian policy load`, `rollback` and `booleans` against a running
 veridian-securityd, whose decisions are asked with frames made here, by the
 documents, and recorded by veridian-auditd. Prints TAP."""
+import atexit
 import json
 import os
 import re
@@ -54,7 +55,9 @@ def veridian(*words, code=0):
 
 
 class Daemon:
-    """A daemon in the foreground, ready."""
+    """A daemon in the foreground, ready. Those that a failed case leaves are ended at the end."""
+
+    running = []
 
     def __init__(self, name, *words):
         read, write = os.pipe()
@@ -62,6 +65,7 @@ class Daemon:
         self.process = subprocess.Popen([BIN / name, "--foreground", "--ready-fd", str(write),
                                          *map(str, words)], pass_fds=[write])
         os.close(write)
+        Daemon.running.append(self.process)
         with os.fdopen(read) as ready:
             assert ready.readline() == "ready\n", f"{name} does not start"
 
@@ -411,5 +415,13 @@ def case_records_that_are_the_daemons_own_are_refused():
         veridian("audit", "verify", "--log", str(path / "log"))
 
 
+def end_all():
+    for process in Daemon.running:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
 if __name__ == "__main__":
+    atexit.register(end_all)
     sys.exit(tap.run())

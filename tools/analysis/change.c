@@ -4,6 +4,84 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Turns counts in first[1…n] into starts; first[0…n] afterwards. */
+static void sum_up(uint32_t *first, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        first[i + 1] += first[i];
+}
+
+static uint32_t rows_of(const struct vd_inquiry *q, enum vd_rulebook_section section)
+{
+    return q->book->head->sections[section].count;
+}
+
+/* By type or attribute, the sets that name it. */
+static vd_status index_items(struct vd_inquiry *q, uint32_t numbers)
+{
+    uint32_t *next;
+
+    q->item_first = calloc(numbers + 2u, sizeof(*q->item_first));
+    q->item_sets = calloc(rows_of(q, VD_BOOK_ITEMS) + 1u, sizeof(*q->item_sets));
+    if (q->item_first == NULL || q->item_sets == NULL)
+        return VD_E_NO_MEMORY;
+    for (int pass = 0; pass < 2; pass++) {
+        /* A start moves on to the next one's while its sets are put down: it is one too high. */
+        next = q->item_first + (pass == 0 ? 1 : 0);
+        for (uint32_t s = 0; s < rows_of(q, VD_BOOK_SETS); s++) {
+            const struct vd_rule_set *set = vd_rulebook_set(q->book, s);
+            const uint32_t *items = vd_rulebook_items(q->book, s);
+
+            for (uint32_t i = 0; (set->flags & VD_RULE_SET_ROLES) == 0 && i < set->count; i++) {
+                uint32_t item = items[i] & ~VD_RULE_MINUS;
+
+                if (pass == 0)
+                    next[item]++;
+                else
+                    q->item_sets[next[item]++] = s;
+            }
+        }
+        if (pass == 0)
+            sum_up(q->item_first, numbers);
+    }
+    for (uint32_t i = numbers; i > 0; i--)
+        q->item_first[i] = q->item_first[i - 1];
+    q->item_first[0] = 0;
+    return VD_OK;
+}
+
+/* By set, the allow rules that have it as source or target. */
+static vd_status index_sets(struct vd_inquiry *q)
+{
+    uint32_t sets = rows_of(q, VD_BOOK_SETS);
+
+    q->set_first = calloc(sets + 2u, sizeof(*q->set_first));
+    q->set_rules = calloc(2 * (size_t)q->book->rule_count + 1, sizeof(*q->set_rules));
+    if (q->set_first == NULL || q->set_rules == NULL)
+        return VD_E_NO_MEMORY;
+    for (int pass = 0; pass < 2; pass++) {
+        uint32_t *next = q->set_first + (pass == 0 ? 1 : 0);
+
+        for (uint32_t i = 0; i < q->book->rule_count; i++) {
+            const struct vd_rule *rule = &q->book->rules[i];
+            uint32_t both[] = {rule->source, rule->target};
+
+            for (uint32_t j = 0; rule->kind == VD_RULE_ALLOW && j < VD_COUNT(both); j++) {
+                if (pass == 0)
+                    next[both[j]]++;
+                else
+                    q->set_rules[next[both[j]]++] = i;
+            }
+        }
+        if (pass == 0)
+            sum_up(q->set_first, sets);
+    }
+    for (uint32_t i = sets; i > 0; i--)
+        q->set_first[i] = q->set_first[i - 1];
+    q->set_first[0] = 0;
+    return VD_OK;
+}
+
 vd_status vd_inquiry_init(struct vd_inquiry *ret, const struct vd_policydb *db,
                           const struct vd_rulebook *book, const uint8_t *values)
 {
@@ -15,9 +93,12 @@ vd_status vd_inquiry_init(struct vd_inquiry *ret, const struct vd_policydb *db,
     q.class_first = calloc(classes + 1u, sizeof(*q.class_first));
     q.constraints = calloc(book->rule_count + 1u, sizeof(*q.constraints));
     q.xperms = calloc(book->rule_count + 1u, sizeof(*q.xperms));
+    q.denies = calloc(book->rule_count + 1u, sizeof(*q.denies));
     next = calloc(classes + 1u, sizeof(*next));
     if (q.rules == NULL || q.class_first == NULL || q.constraints == NULL || q.xperms == NULL ||
-        next == NULL) {
+        q.denies == NULL || next == NULL ||
+        index_items(&q, vd_policydb_header(db)->sections[VD_PDB_TYPES].count) != VD_OK ||
+        index_sets(&q) != VD_OK) {
         free(next);
         vd_inquiry_done(&q);
         return VD_E_NO_MEMORY;
@@ -37,6 +118,8 @@ vd_status vd_inquiry_init(struct vd_inquiry *ret, const struct vd_policydb *db,
             q.constraints[q.constraint_count++] = i;
         else if (vd_rule_is_xperm(&book->rules[i]))
             q.xperms[q.xperm_count++] = i;
+        if (book->rules[i].kind == VD_RULE_DENY)
+            q.denies[q.deny_count++] = i;
     }
     free(next);
     *ret = q;
@@ -49,6 +132,11 @@ void vd_inquiry_done(struct vd_inquiry *inquiry)
     free(inquiry->class_first);
     free(inquiry->constraints);
     free(inquiry->xperms);
+    free(inquiry->denies);
+    free(inquiry->item_first);
+    free(inquiry->item_sets);
+    free(inquiry->set_first);
+    free(inquiry->set_rules);
     *inquiry = (struct vd_inquiry){};
 }
 
@@ -146,16 +234,28 @@ uint32_t vd_change_denied(const struct vd_inquiry *inquiry, const struct vd_chan
     uint32_t denied = 0;
 
     *ret_rule = NULL;
-    for (uint32_t i = inquiry->class_first[pair->class]; i < inquiry->class_first[pair->class + 1];
-         i++) {
-        const struct vd_rule *rule = &inquiry->book->rules[inquiry->rules[i]];
-        if (rule->kind != VD_RULE_DENY || (rule->perms & pair->perms) == 0 ||
+    for (uint32_t i = 0; i < inquiry->deny_count; i++) {
+        const struct vd_rule *rule = &inquiry->book->rules[inquiry->denies[i]];
+        if (rule->class != pair->class || (rule->perms & pair->perms) == 0 ||
             !vd_change_reaches(inquiry, change, rule, pair->source, pair->target))
             continue;
         denied |= rule->perms & pair->perms;
         *ret_rule = rule;
     }
     return denied;
+}
+
+/* True if a type may leave the set by getting the attribute. */
+static bool takes_away(const struct vd_inquiry *q, uint32_t set, uint32_t attribute)
+{
+    const struct vd_rule_set *row = vd_rulebook_set(q->book, set);
+    const uint32_t *items = vd_rulebook_items(q->book, set);
+
+    for (uint32_t i = 0; i < row->count; i++) {
+        if (items[i] == (attribute | VD_RULE_MINUS))
+            return true;
+    }
+    return (row->flags & VD_RULE_SET_COMPLEMENT) != 0;
 }
 
 /* True if the change lets rules reach or hold that did not. */
@@ -168,6 +268,39 @@ static bool moves_rules(const struct vd_change *change)
     return false;
 }
 
+/*
+ * What the allow rules that name a change's attributes give the pair. False: the change
+ * switches a boolean, or an attribute also takes something away, so that all rules count.
+ */
+static bool by_attributes(const struct vd_inquiry *q, const struct vd_change *change,
+                          const struct vd_edit *pair, uint32_t *ret)
+{
+    *ret = 0;
+    for (uint32_t i = 0; i < change->count; i++) {
+        const struct vd_edit *e = &change->edits[i];
+
+        if (e->kind == VD_EDIT_BOOLEAN)
+            return false;
+        if (e->kind != VD_EDIT_ATTRIBUTE)
+            continue;
+        for (uint32_t s = q->item_first[e->target]; s < q->item_first[e->target + 1]; s++) {
+            uint32_t set = q->item_sets[s];
+
+            if (takes_away(q, set, e->target))
+                return false;
+            for (uint32_t r = q->set_first[set]; r < q->set_first[set + 1]; r++) {
+                const struct vd_rule *rule = &q->book->rules[q->set_rules[r]];
+
+                if (rule->class == pair->class && (rule->perms & ~*ret) != 0 &&
+                    vd_change_reaches(q, change, rule, pair->source, pair->target) &&
+                    vd_change_in_force(q, change, rule))
+                    *ret |= rule->perms;
+            }
+        }
+    }
+    return true;
+}
+
 /* What the policy's own allow rules give the pair once the change is made. */
 static uint32_t own_rules(const struct vd_inquiry *q, const struct vd_change *change,
                           const struct vd_edit *pair)
@@ -177,6 +310,9 @@ static uint32_t own_rules(const struct vd_inquiry *q, const struct vd_change *ch
 
     if (!moves_rules(change))
         return leaf == NULL ? 0 : vd_layers_leaf(q->db, leaf, q->values);
+    if (by_attributes(q, change, pair, &allowed))
+        return allowed | (leaf == NULL ? 0 : vd_layers_leaf(q->db, leaf, q->values));
+    allowed = 0;
     for (uint32_t i = q->class_first[pair->class]; i < q->class_first[pair->class + 1]; i++) {
         const struct vd_rule *rule = &q->book->rules[q->rules[i]];
         if (rule->kind == VD_RULE_ALLOW && (rule->perms & ~allowed) != 0 &&

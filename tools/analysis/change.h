@@ -55,6 +55,11 @@ struct vd_inquiry {
     uint32_t constraint_count;
     uint32_t *xperms; /* rules of extended permissions */
     uint32_t xperm_count;
+    uint32_t *denies; /* deny rules */
+    uint32_t deny_count;
+    /* What names an attribute: found without a look at all rules, as there may be many of both. */
+    uint32_t *item_first, *item_sets; /* by type or attribute: the sets that name it */
+    uint32_t *set_first, *set_rules;  /* by set: the allow rules that have it */
 };
 
 /* VD_E_NO_MEMORY. End with vd_inquiry_done. */
