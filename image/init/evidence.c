@@ -30,10 +30,19 @@
 
 void vd_init_audit(struct vd_init *init)
 {
-    static const char *const argv[] = {
-        AUDITD,   "--log",     VD_INIT_LOG_DIR, "--names",    VD_INIT_POLICY,
-        "--user", AUDITD_USER, "--foreground",  "--ready-fd", "3",
-        NULL};
+    static const char *const argv[] = {AUDITD,
+                                       "--log",
+                                       VD_INIT_LOG_DIR,
+                                       "--names",
+                                       VD_INIT_POLICY,
+                                       "--user",
+                                       AUDITD_USER,
+                                       "--socket",
+                                       "/run/veridian/audit.sock",
+                                       "--foreground",
+                                       "--ready-fd",
+                                       "3",
+                                       NULL};
     pid_t pid;
 
     if (init->mode == VD_INIT_OFF)

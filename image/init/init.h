@@ -26,8 +26,10 @@ struct vd_init {
     enum vd_init_mode mode;
     int export_fd;   /* the export channel; -1: the host has none */
     char nonce[129]; /* hexadecimal, from the host; empty: none */
-    pid_t auditd;    /* 0: not started */
-    FILE *results;   /* the steps as JSON, in memory */
+    pid_t auditd;    /* 0: not started, like the two after it */
+    pid_t securityd;
+    pid_t cryptod;
+    FILE *results; /* the steps as JSON, in memory */
     size_t steps;
     size_t failed;
     char *results_text;
@@ -75,6 +77,9 @@ void vd_init_step(struct vd_init *init, const char *id, bool good, const char *f
 
 /* The steps that show the system at work, in order. */
 void vd_init_showcase(struct vd_init *init);
+
+/* The key service and its steps, where the policy enforces; started and ended here. */
+void vd_init_keys(struct vd_init *init);
 
 /* Starts the audit daemon; a system without its log does not go on. */
 void vd_init_audit(struct vd_init *init);

@@ -25,9 +25,11 @@ def policy(space):
     return f"{len(sources)} sources compiled to {os.path.getsize(out)} bytes", out
 
 
-def initrd(space, blob):
-    out = space.path("initrd.img")
-    space.must(os.path.join(IMAGE, "build-initrd"), "--build", space.build, "--policy", blob, "--out", out)
+def initrd(space, blob, name="initrd.img", add=()):
+    """The initial file system; `add` are more files, GUEST=HOST."""
+    out = space.path(name)
+    more = [word for pair in add for word in ("--add", pair)]
+    space.must(os.path.join(IMAGE, "build-initrd"), "--build", space.build, "--policy", blob, "--out", out, *more)
     return f"{os.path.getsize(out) >> 10} KiB", out
 
 
@@ -41,9 +43,9 @@ def keys(space):
     return f"made; {len(private)} private files with mode 0600", out
 
 
-def image(space, key_dir, initrd_path, mode):
+def image(space, key_dir, initrd_path, mode, name=None):
     """Builds one signed image with its ESP and firmware variables."""
-    out = space.path("image-" + mode)
+    out = space.path("image-" + (name or mode))
     shutil.rmtree(out, ignore_errors=True)
     space.must(space.veridian, "boot", "build", "--keys", key_dir, "--kernel", space.kernel, "--initrd", initrd_path,
                "--cmdline", COMMAND_LINE + mode, "--security-version", SECURITY_VERSION, "--out", out)
@@ -187,6 +189,13 @@ def quote_refused(space, done, expected, key):
         if code not in (1, 2) or (code == 2 and name != "changed log"):
             raise StepFailed(f"{name}: exit {code}: {text}")
     return ", ".join(tries) + ": each refused", True
+
+
+def other_image(space, key_dir, blob, done):
+    """Another initial file system, signed by the same owner, with the key store of that boot in it."""
+    store = [f"srv/keys/{name}={done.export(name)}" for name in ("root.key", "keys.db")]
+    _, archive = initrd(space, blob, "initrd-other.img", store)
+    return image(space, key_dir, archive, "enforcing", "other")
 
 
 def log_verified(space, done):

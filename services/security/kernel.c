@@ -50,6 +50,7 @@ static vd_status open_map(const char *dir, const char *name, uint32_t value_size
 /* The policy out of the one slot of the outer map: the very bytes that the kernel decides by. */
 static vd_status read_policy(const char *dir, struct vd_secd_policy *ret, struct vd_diag *diag)
 {
+    LIBBPF_OPTS(bpf_get_fd_by_id_opts, read_only, .open_flags = BPF_F_RDONLY);
     VD_AUTO(vd_bytes_free) struct vd_bytes bytes = {};
     int outer VD_AUTO(vd_fd_close) = -1;
     int inner VD_AUTO(vd_fd_close) = -1;
@@ -60,7 +61,8 @@ static vd_status read_policy(const char *dir, struct vd_secd_policy *ret, struct
     VD_TRY(open_map(dir, "policy_outer", sizeof(id), &outer, diag));
     if (bpf_map_lookup_elem(outer, &zero, &id) != 0)
         return vd_sys_errno(diag, errno, "the kernel's map has no policy", NULL);
-    inner = bpf_map_get_fd_by_id(id);
+    /* To read alone: whoever may write there could change the policy. */
+    inner = bpf_map_get_fd_by_id_opts(id, &read_only);
     if (inner < 0 || bpf_obj_get_info_by_fd(inner, &info, &size) != 0)
         return vd_sys_errno(diag, errno, "cannot open the kernel's policy", NULL);
     if (info.value_size == 0 || info.value_size > VD_PDB_MAX_SIZE)
