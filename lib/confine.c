@@ -109,6 +109,8 @@ static int add_call(scmp_filter_ctx filter, const struct vd_confine_call *call)
 {
     uint64_t mask = call->mask != 0 ? call->mask : UINT64_MAX;
 
+    if (call->argument == VD_CONFINE_REFUSED)
+        return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), call->number, 0);
     if (call->argument < 0)
         return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call->number, 0);
     return seccomp_rule_add(

@@ -15,6 +15,8 @@ struct vd_confine_dir {
     bool write; /* make, write, rename and remove files in it; else read alone */
 };
 
+#define VD_CONFINE_REFUSED (-2) /* as an argument: the call fails with EACCES and kills nobody */
+
 /* A system call that may be made. */
 struct vd_confine_call {
     int number;

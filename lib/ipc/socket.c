@@ -38,16 +38,16 @@ static vd_status address_of(const char *path, struct sockaddr_un *ret, struct vd
     return VD_OK;
 }
 
-static int new_socket(void)
+static int new_socket(int type)
 {
-    return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
 /* Makes room at `path`: nothing there, or a socket on which nobody listens. */
-static vd_status clear_path(const char *path, const struct sockaddr_un *address,
+static vd_status clear_path(const char *path, const struct sockaddr_un *address, int type,
                             struct vd_diag *diag)
 {
-    int probe VD_AUTO(vd_fd_close) = new_socket();
+    int probe VD_AUTO(vd_fd_close) = new_socket(type);
     struct stat st;
 
     if (lstat(path, &st) != 0)
@@ -68,10 +68,11 @@ static vd_status clear_path(const char *path, const struct sockaddr_un *address,
     return VD_OK;
 }
 
-vd_status vd_ipc_listen(const char *path, mode_t mode, int *ret_fd, struct vd_diag *diag)
+static vd_status listen_at(const char *path, int type, mode_t mode, int *ret_fd,
+                           struct vd_diag *diag)
 {
     struct vd_diag probe = {};
-    int fd VD_AUTO(vd_fd_close) = new_socket();
+    int fd VD_AUTO(vd_fd_close) = new_socket(type);
     struct sockaddr_un address;
     vd_status status;
     mode_t mask;
@@ -80,7 +81,7 @@ vd_status vd_ipc_listen(const char *path, mode_t mode, int *ret_fd, struct vd_di
     if (fd < 0)
         return vd_sys_errno(diag, errno, "cannot make a socket", path);
     VD_TRY(address_of(path, &address, diag));
-    status = clear_path(path, &address, &probe);
+    status = clear_path(path, &address, type, &probe);
     if (status != VD_OK) {
         if (diag != NULL && diag->status == VD_OK)
             *diag = probe;
@@ -97,6 +98,16 @@ vd_status vd_ipc_listen(const char *path, mode_t mode, int *ret_fd, struct vd_di
     *ret_fd = fd;
     fd = -1;
     return VD_OK;
+}
+
+vd_status vd_ipc_listen(const char *path, mode_t mode, int *ret_fd, struct vd_diag *diag)
+{
+    return listen_at(path, SOCK_SEQPACKET, mode, ret_fd, diag);
+}
+
+vd_status vd_ipc_listen_stream(const char *path, mode_t mode, int *ret_fd, struct vd_diag *diag)
+{
+    return listen_at(path, SOCK_STREAM, mode, ret_fd, diag);
 }
 
 vd_status vd_ipc_peer(int fd, struct vd_ipc_peer *ret, struct vd_diag *diag)
@@ -158,7 +169,7 @@ static vd_status say_gone(struct vd_diag *diag)
 
 vd_status vd_ipc_connect(const char *path, uint64_t deadline_ns, int *ret_fd, struct vd_diag *diag)
 {
-    int fd VD_AUTO(vd_fd_close) = new_socket();
+    int fd VD_AUTO(vd_fd_close) = new_socket(SOCK_SEQPACKET);
     struct sockaddr_un address;
 
     if (fd < 0)

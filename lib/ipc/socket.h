@@ -49,6 +49,9 @@ uint64_t vd_ipc_deadline(uint32_t ms);
  */
 vd_status vd_ipc_listen(const char *path, mode_t mode, int *ret_fd, struct vd_diag *diag);
 
+/* The same with SOCK_STREAM, for protocols of others: accepting and peers alone are for it. */
+vd_status vd_ipc_listen_stream(const char *path, mode_t mode, int *ret_fd, struct vd_diag *diag);
+
 /* Takes the next connection; VD_E_BUSY if none waits. */
 vd_status vd_ipc_accept(int listener, int *ret_fd, struct vd_ipc_peer *ret_peer,
                         struct vd_diag *diag);

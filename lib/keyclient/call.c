@@ -114,22 +114,39 @@ static vd_status need_frames(struct vd_keyclient_conn *c, struct vd_diag *diag)
                              : vd_diag_fail(diag, VD_E_NO_MEMORY, "no memory for a connection");
 }
 
+/* The caller's connection: it is never made anew. */
+static vd_status take_given(struct vd_keyclient_conn *c, struct vd_diag *diag)
+{
+    c->fd = c->client->given;
+    c->client->given = -1;
+    return c->fd >= 0 ? VD_OK
+                      : vd_diag_fail(diag, VD_E_MISSING, "the connection to the key service ended");
+}
+
+static vd_status connect_to(struct vd_keyclient_conn *c, struct vd_diag *diag)
+{
+    struct vd_keyclient *client = c->client;
+    vd_status status =
+        vd_ipc_connect(client->socket, vd_ipc_deadline(client->timeout_ms), &c->fd, diag);
+
+    if (status == VD_E_MISSING)
+        vd_diag_hint(diag, "start the key service (veridian-cryptod --store DIR --socket PATH), or "
+                           "name its socket by --socket or VERIDIAN_CRYPTO_SOCKET");
+    return status;
+}
+
 vd_status vd_keyclient_join(struct vd_keyclient_conn *c, struct vd_diag *diag)
 {
     struct vd_keyclient *client = c->client;
     struct stat st;
-    vd_status status;
 
     VD_TRY(need_frames(c, diag));
-    status = vd_ipc_connect(client->socket, vd_ipc_deadline(client->timeout_ms), &c->fd, diag);
-    if (status == VD_E_MISSING)
-        vd_diag_hint(diag, "start the key service (veridian-cryptod --store DIR --socket PATH), or "
-                           "name its socket by --socket or VERIDIAN_CRYPTO_SOCKET");
-    VD_TRY(status);
+    VD_TRY(client->is_given ? take_given(c, diag) : connect_to(c, diag));
     if (fstat(c->fd, &st) != 0)
         return vd_sys_errno(diag, errno, "cannot look at a socket", NULL);
     c->socket = st.st_ino;
-    VD_TRY(check_server(c, diag));
+    if (!client->is_given)
+        VD_TRY(check_server(c, diag));
     VD_TRY(hello(c, diag));
     VD_TRY(ask_lane(c, diag));
     pthread_mutex_lock(&client->lock);

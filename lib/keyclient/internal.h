@@ -48,6 +48,8 @@ struct vd_keyclient {
     uint32_t timeout_ms;
     uint32_t server_uid;
     bool no_lane;
+    bool is_given; /* its only connection came from the caller */
+    int given;     /* until it is used, else -1 */
     /* A page that is zero in a child: 1 the pool is being made the child's, 2 it is ours. */
     _Atomic uint32_t *owner;
     pthread_mutex_t lock;

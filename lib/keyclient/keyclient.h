@@ -51,6 +51,7 @@ struct vd_keyclient_options {
     uint32_t server_uid;
     uint32_t connections; /* at most; 0: 16 */
     bool no_lane;         /* sockets alone (for measuring) */
+    int given; /* a connection that somebody made, taken: the only one there is; 0: none */
 };
 
 /* Makes a client, which connects when it is needed. `options` may be NULL. */

@@ -78,7 +78,9 @@ vd_status vd_keyclient_new(const struct vd_keyclient_options *options, struct vd
     c->timeout_ms = o->timeout_ms != 0 ? o->timeout_ms : TIMEOUT_MS;
     c->server_uid = o->server_uid;
     c->no_lane = o->no_lane;
-    c->limit = o->connections != 0 ? o->connections : CONNECTIONS;
+    c->is_given = o->given != 0;
+    c->given = -1;
+    c->limit = c->is_given ? 1 : o->connections != 0 ? o->connections : CONNECTIONS;
     for (uint32_t i = 0; i < VD_KEYCLIENT_CONNECTIONS_MAX; i++)
         c->conns[i] = (struct vd_keyclient_conn){.client = c, .index = i, .fd = -1};
     if (c->socket == NULL || c->owner == NULL) {
@@ -86,6 +88,8 @@ vd_status vd_keyclient_new(const struct vd_keyclient_options *options, struct vd
         return vd_diag_fail(diag, VD_E_NO_MEMORY, "no memory for a client of the key service");
     }
     atomic_store(c->owner, OWNED);
+    if (c->is_given)
+        c->given = o->given;
     *ret = c;
     return VD_OK;
 }
@@ -157,6 +161,7 @@ void vd_keyclient_free(struct vd_keyclient *client)
     }
     if (client->owner != NULL)
         munmap((void *)(uintptr_t)client->owner, (size_t)sysconf(_SC_PAGESIZE));
+    vd_fd_close(&client->given);
     pthread_cond_destroy(&client->freed);
     pthread_mutex_destroy(&client->lock);
     free(client->socket);

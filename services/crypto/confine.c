@@ -71,6 +71,9 @@ static const struct vd_confine_call calls[] = {
     CALL(poll),
     CALL(ppoll),
     CALL(accept4),
+    /* A front process' connection, and where systemd connects from. */
+    {SYS_socketpair, 0, 0, AF_UNIX},
+    CALL(getpeername),
     CALL(recvmsg),
     CALL(sendmsg),
     CALL(connect),

@@ -54,6 +54,14 @@ static vd_keyd_function *const functions[VD_KEY_VERB_COUNT] = {
     [VD_KEY_LANE] = vd_keyd_lane,
 };
 
+/* A front process speaks for a client only as long as that is connected. */
+static bool is_present(const struct vd_keyd_conn *c)
+{
+    struct pollfd look = {.fd = c->client};
+
+    return c->client < 0 || poll(&look, 1, 0) == 0;
+}
+
 /* Does what the request asks; the answer stands in call->out, or the reason in `diag`. */
 static vd_status serve(struct vd_keyd_conn *c, const struct vd_ipc_frame *request,
                        struct vd_keyd_call *call, struct vd_diag *diag)
@@ -66,8 +74,8 @@ static vd_status serve(struct vd_keyd_conn *c, const struct vd_ipc_frame *reques
     if (request->fd >= 0 && request->verb != VD_KEY_BUFFER && request->verb != VD_KEY_ADOPT)
         return vd_diagf(diag, VD_E_INVALID, "a descriptor does not belong to %s",
                         vd_keyd_verb(request->verb)->name);
-    if (c->adopter && !c->known && request->verb != VD_KEY_ADOPT && request->verb != VD_KEY_LANE)
-        return vd_diag_fail(diag, VD_E_DENIED, "nobody's connection has been adopted");
+    if (!is_present(c))
+        return vd_diag_fail(diag, VD_E_DENIED, "the client for whom this is asked has gone");
     return functions[request->verb](c, call, diag);
 }
 
@@ -206,6 +214,7 @@ void vd_keyd_conn_free(struct vd_keyd_conn *c)
     vd_keyd_conn_clear(c);
     vd_ipc_lane_done(&c->lane);
     vd_fd_close(&c->fd);
+    vd_fd_close(&c->client);
     pthread_mutex_destroy(&c->stream_lock);
     vd_wipe(&c->request, sizeof(c->request));
     vd_wipe(c->answer, sizeof(c->answer));
@@ -220,6 +229,7 @@ struct vd_keyd_conn *vd_keyd_conn_new(struct vd_keyd *s, int fd)
         return NULL;
     c->server = s;
     c->fd = fd;
+    c->client = -1;
     pthread_mutex_init(&c->stream_lock, NULL);
     return c;
 }
@@ -299,21 +309,22 @@ static vd_status enlist(struct vd_keyd_conn *c, struct vd_diag *diag)
     return status;
 }
 
-vd_status vd_keyd_conn_start(struct vd_keyd *s, int fd, struct vd_diag *diag)
+vd_status vd_keyd_conn_start(struct vd_keyd *s, int fd, int client, struct vd_diag *diag)
 {
     struct vd_keyd_conn *c = vd_keyd_conn_new(s, fd);
+    int caller = client >= 0 ? client : fd;
     vd_status status;
 
     if (c == NULL) {
         close(fd);
+        vd_fd_close(&client);
         return vd_diag_fail(diag, VD_E_NO_MEMORY, "no memory for a connection");
     }
-    status = vd_ipc_peer(fd, &c->peer, diag);
+    c->client = client;
+    status = vd_ipc_peer(caller, &c->peer, diag);
     if (status == VD_OK) {
         c->owner = c->peer.uid;
-        c->adopter = c->peer.pid == atomic_load(&s->front) && c->peer.pid != 0;
-        /* The front speaks for others alone. */
-        status = c->adopter ? VD_OK : vd_keyd_identify(c, fd, diag);
+        status = vd_keyd_identify(c, caller, diag);
     }
     if (status == VD_OK)
         status = enlist(c, diag);

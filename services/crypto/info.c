@@ -344,16 +344,8 @@ vd_status vd_keyd_lane(struct vd_keyd_conn *c, struct vd_keyd_call *call, struct
 
 vd_status vd_keyd_adopt(struct vd_keyd_conn *c, struct vd_keyd_call *call, struct vd_diag *diag)
 {
-    VD_TRY(vd_key_read_end(&call->in, diag));
-    if (!c->adopter)
-        return vd_diag_fail(diag, VD_E_DENIED,
-                            "only the service's own front process speaks for others");
-    if (call->fd < 0)
-        return vd_diag_fail(diag, VD_E_INVALID, "a client's connection comes with it");
-    /* What belonged to the one before is not the next one's. */
-    vd_keyd_conn_clear(c);
-    c->known = false;
-    VD_TRY(vd_keyd_identify(c, call->fd, diag));
-    c->known = true;
-    return VD_OK;
+    (void)c;
+    (void)call;
+    return vd_diag_fail(diag, VD_E_DENIED,
+                        "who speaks for whom is the service's to say, never a client's");
 }

@@ -22,6 +22,7 @@
 #include "lib/file.h"
 #include "lib/sys.h"
 #include "services/crypto/confine.h"
+#include "services/crypto/front.h"
 #include "services/crypto/rootkey.h"
 #include "services/crypto/server.h"
 
@@ -43,6 +44,8 @@ struct args {
     const char *audit_socket;
     const char *label;
     const char *user;
+    const char *rest, *rest_user;
+    uint32_t rest_timeout;
     uint32_t root, mac, audit, counter;
     uint32_t cache_seconds, max_clients, ready_fd;
     bool accept_restored, accept_clock, foreground;
@@ -100,6 +103,13 @@ static const struct vd_cli_option options[] = {
      "start although the clock is behind the store's latest time", NULL, NULL, false},
     {"user", 0, VD_CLI_TEXT, offsetof(struct args, user), "user and group to become", "UID:GID",
      NULL, false},
+    {"rest", 0, VD_CLI_TEXT, offsetof(struct args, rest),
+     "where the web interface listens (default: nowhere)", "PATH", NULL, false},
+    {"rest-user", 0, VD_CLI_TEXT, offsetof(struct args, rest_user),
+     "user and group of the web interface's process (default: those of --user)", "UID:GID", NULL,
+     false},
+    {"rest-timeout", 0, VD_CLI_U32, offsetof(struct args, rest_timeout),
+     "seconds that a web request may take to come", "N", "30", false},
     {"ready-fd", 0, VD_CLI_U32, offsetof(struct args, ready_fd),
      "descriptor to which \"ready\" is written, with --foreground", "FD", NULL, false},
     {"foreground", 0, VD_CLI_FLAG, offsetof(struct args, foreground),
@@ -252,6 +262,21 @@ static const char *tpm_of(const struct args *args)
     return name != NULL && name[0] != '\0' ? name : "device:/dev/tpmrm0";
 }
 
+/* The front process starts before there is anything that it must not have. */
+static vd_status open_web(struct vd_keyd *s, const struct args *args, mode_t mode,
+                          struct vd_diag *diag)
+{
+    const struct vd_keyd_front_options o = {
+        .user = args->rest_user != NULL ? args->rest_user : args->user,
+        .timeout_s = args->rest_timeout,
+    };
+
+    if (args->rest == NULL)
+        return VD_OK;
+    VD_TRY(vd_ipc_listen_stream(args->rest, mode, &s->web, diag));
+    return vd_keyd_front_start(&o, &s->front, diag);
+}
+
 static vd_status serve(struct vd_keyd *s, const struct args *args, struct vd_diag *diag)
 {
     int notify VD_AUTO(vd_fd_close) = vd_daemon_notify_socket();
@@ -263,6 +288,7 @@ static vd_status serve(struct vd_keyd *s, const struct args *args, struct vd_dia
     VD_TRY(vd_daemon_signals(&s->signals, diag));
     VD_TRY(prepare_store(args, diag));
     VD_TRY(vd_ipc_listen(args->socket, mode, &s->listener, diag));
+    VD_TRY(open_web(s, args, mode, diag));
     VD_TRY(vd_confine_user(args->user, diag));
     VD_TRY(forbid_dumps(diag)); /* once more: another user starts with what the system says */
     VD_TRY(vd_alg_new(&s->alg, diag));
@@ -287,7 +313,7 @@ static int run_daemon(void *ctx, uint32_t ready_fd)
     if (s == NULL)
         return vd_cli_report(VD_E_NO_MEMORY, NULL);
     args->ready_fd = ready_fd;
-    s->listener = s->signals = -1;
+    s->listener = s->signals = s->web = s->front = -1;
     s->label = args->label;
     s->max_clients = args->max_clients;
     s->keys.cache_s = args->cache_seconds;
@@ -306,6 +332,10 @@ static vd_status check_call(const struct args *args, struct vd_diag *diag)
 
     if (args->user != NULL)
         VD_TRY(vd_confine_user_parse(args->user, &uid, &gid, diag));
+    if (args->rest_user != NULL)
+        VD_TRY(vd_confine_user_parse(args->rest_user, &uid, &gid, diag));
+    if (args->rest_timeout == 0 || args->rest_timeout > 3600)
+        return vd_diag_fail(diag, VD_E_USAGE, "--rest-timeout: 1 to 3600");
     if (args->max_clients == 0 || args->max_clients > VD_KEYD_CLIENTS_MAX)
         return vd_diagf(diag, VD_E_USAGE, "--max-clients: 1 to %u", VD_KEYD_CLIENTS_MAX);
     if (args->label[0] == '\0' || strlen(args->label) > VD_KEY_LABEL_MAX)

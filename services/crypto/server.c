@@ -11,6 +11,7 @@
 #include "lib/diagf.h"
 #include "lib/file.h"
 #include "lib/sys.h"
+#include "services/crypto/front.h"
 
 #define KEEP_SECONDS 1u
 
@@ -75,7 +76,7 @@ static void take_connection(struct vd_keyd *s)
     vd_status status = vd_ipc_accept(s->listener, &fd, &peer, &diag);
 
     if (status == VD_OK)
-        status = vd_keyd_conn_start(s, fd, &diag);
+        status = vd_keyd_conn_start(s, fd, -1, &diag);
     /* Out of descriptors or memory: the connection waits; not to be asked for it at once again. */
     if (status == VD_E_SYSTEM || status == VD_E_NO_MEMORY) {
         const struct timespec pause = {.tv_nsec = 10'000'000};
@@ -86,7 +87,8 @@ static void take_connection(struct vd_keyd *s)
 static vd_status accept_all(struct vd_keyd *s, struct vd_diag *diag)
 {
     struct pollfd wanted[] = {{.fd = s->signals, .events = POLLIN},
-                              {.fd = s->listener, .events = POLLIN}};
+                              {.fd = s->listener, .events = POLLIN},
+                              {.fd = s->web, .events = POLLIN}};
 
     for (;;) {
         if (poll(wanted, VD_COUNT(wanted), -1) < 0 && errno != EINTR)
@@ -95,6 +97,8 @@ static vd_status accept_all(struct vd_keyd *s, struct vd_diag *diag)
             return VD_OK;
         if (wanted[1].revents != 0)
             take_connection(s);
+        if (wanted[2].revents != 0)
+            vd_keyd_front_take(s);
     }
 }
 
@@ -124,6 +128,8 @@ vd_status vd_keyd_run(struct vd_keyd *s, struct vd_diag *diag)
     s->keeping = true;
     status = accept_all(s, diag);
     vd_fd_close(&s->listener);
+    vd_fd_close(&s->web);
+    vd_fd_close(&s->front);
     stop(s);
     return status;
 }
@@ -145,5 +151,7 @@ void vd_keyd_done(struct vd_keyd *s)
     vd_secclient_free(s->policy);
     vd_peers_done(&s->peers);
     vd_fd_close(&s->listener);
+    vd_fd_close(&s->web);
+    vd_fd_close(&s->front);
     vd_fd_close(&s->signals);
 }

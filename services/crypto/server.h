@@ -43,7 +43,9 @@ struct vd_keyd {
     struct vd_kstore_counter counter;
     uint32_t root_kind; /* enum vd_key_root */
     int listener, signals;
-    _Atomic pid_t front; /* the process that may adopt connections; 0: none */
+    int web;          /* listens for the web interface; -1: there is none */
+    int front;        /* to its front process */
+    uint32_t adopted; /* clients handed to it */
 
     uint32_t class;                     /* the policy's number for class key */
     uint32_t rights[VD_KEY_VERB_COUNT]; /* its permission for each verb; 0: none */
@@ -98,8 +100,7 @@ struct vd_keyd_conn {
     struct vd_keyd_conn *next; /* under the server's lock */
     int fd;
     uint32_t owner; /* user whose share of the connections it takes */
-    bool adopter;   /* the service's own front process */
-    bool known;     /* a front's: it has adopted a client */
+    int client;     /* whose connection a front process speaks for; -1: its own */
     struct vd_ipc_peer peer;
     const struct vd_keyd_label *context; /* NULL: none */
     struct vd_ipc_lane lane;
@@ -141,8 +142,11 @@ const struct vd_keyd_verb *vd_keyd_verb(uint32_t verb);
 extern const struct vd_secclient_names vd_keyd_rights;
 uint32_t vd_keyd_right(const char *name);
 
-/* Serves a connection in a thread of its own; `fd` is taken. */
-vd_status vd_keyd_conn_start(struct vd_keyd *s, int fd, struct vd_diag *diag);
+/*
+ * Serves a connection in a thread of its own; both descriptors are taken. With a `client` (else -1)
+ * the caller is who is there, for as long as it is there: a front process speaks for it.
+ */
+vd_status vd_keyd_conn_start(struct vd_keyd *s, int fd, int client, struct vd_diag *diag);
 
 /* The parts of it, for tests: a connection whose caller is not known yet, and one answer. */
 struct vd_keyd_conn *vd_keyd_conn_new(struct vd_keyd *s, int fd);

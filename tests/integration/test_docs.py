@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 import tap  # noqa: E402
 
 BIN, MAN = BUILD / "bin", ROOT / "docs" / "man"
-DAEMONS = ("veridian-auditd", "veridian-securityd")
+DAEMONS = ("veridian-auditd", "veridian-cryptod", "veridian-securityd")
 TOP = ("core", "bootloader", "kernel", "lib", "hardware", "services", "tools", "policy", "image",
        "tests", "fuzz", "bench", "docs", "scripts")
 FOLDERS_OF_NAMES = ("", "core/mac", "core/boot", "docs", "docs/formats", "kernel/bpf", "image",

@@ -17,7 +17,9 @@ OPENSSL = os.path.join(PREFIX, "bin", "openssl") if PREFIX else "openssl"
 class Keyd:
     """The service; `stop` or `kill` ends it, `start` starts it again over its store."""
 
-    def __init__(self):
+    def __init__(self, *options, program=CRYPTOD):
+        """`options`: more words for its command line; @ stands for the directory."""
+        self.options, self.program = options, program
         self.dir = tempfile.mkdtemp(prefix="veridian-keys.")
         os.mkdir(self.path("store"), 0o700)
         with open(self.path("pass"), "w", encoding="ascii") as f:
@@ -32,9 +34,10 @@ class Keyd:
     def start(self):
         reader, writer = os.pipe()
         self.process = subprocess.Popen(
-            [CRYPTOD, "--store", self.path("store"), "--socket", self.path("key.sock"), "--root",
+            [self.program, "--store", self.path("store"), "--socket", self.path("key.sock"), "--root",
              "passphrase", "--passphrase-file", self.path("pass"), "--mac", "off", "--audit",
-             "off", "--foreground", "--ready-fd", str(writer)],
+             "off", "--foreground", "--ready-fd", str(writer)] +
+            [o.replace("@", self.dir) for o in self.options],
             pass_fds=[writer], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         os.close(writer)
         ready = os.read(reader, 16)
