@@ -122,6 +122,9 @@ int vd_cli_report(vd_status status, const struct vd_diag *diag);
  */
 void vd_cli_print_diag(FILE *out, const struct vd_diag *diag, const char *source_line);
 
+/* The same as a warning: what is wrong is passed over, and the program goes on. */
+void vd_cli_print_warning(FILE *out, const struct vd_diag *diag);
+
 /* The help of the command at the end of `path` (root first, `depth` commands). */
 void vd_cli_print_help(FILE *out, const struct vd_cli_command *const *path, uint32_t depth);
 

@@ -83,13 +83,13 @@ static void put_caret(FILE *out, const char *line, uint32_t column, bool colours
     fprintf(out, "%s^%s\n", colours ? RED : "", colours ? RESET : "");
 }
 
-void vd_cli_print_diag(FILE *out, const struct vd_diag *diag, const char *source_line)
+static void print(FILE *out, const struct vd_diag *diag, const char *word, const char *source_line)
 {
     bool colours = vd_cli_colours(out);
 
     fputs(colours ? BOLD : "", out);
     put_place(out, diag);
-    fprintf(out, "%serror", colours ? RED : "");
+    fprintf(out, "%s%s", colours ? RED : "", word);
     if (diag->has_offset)
         fprintf(out, " at byte %llu", (unsigned long long)diag->offset);
     fprintf(out, ":%s ", colours ? RESET : "");
@@ -102,6 +102,16 @@ void vd_cli_print_diag(FILE *out, const struct vd_diag *diag, const char *source
         put_safe(out, diag->hint);
         fputc('\n', out);
     }
+}
+
+void vd_cli_print_diag(FILE *out, const struct vd_diag *diag, const char *source_line)
+{
+    print(out, diag, "error", source_line);
+}
+
+void vd_cli_print_warning(FILE *out, const struct vd_diag *diag)
+{
+    print(out, diag, "warning", NULL);
 }
 
 int vd_cli_report(vd_status status, const struct vd_diag *diag)

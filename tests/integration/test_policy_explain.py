@@ -170,6 +170,7 @@ def wrong():
             ((policy, *good[:3], "ioctl", "--number", "1x"), "expected a number up to 0xffff"),
             ((policy, *good[:3], "read," * 33), "more than 32 permissions"),
             ((policy, "sys_u:sys_r:none_t", *good[1:]), 'the policy has no type "none_t"'),
+            ((policy, good[0] + "x", *good[1:]), 'hint: did you mean "'),
             ((policy, good[0], "x", *good[2:]), "the target's context x"),
             ((policy, "--record", "nonsense"), "holds no audit record"),
             ((policy, "--record", "avc: denied { read } for x"), "the record has no scontext"),

@@ -126,7 +126,7 @@ def texts():
         TAP.check(f"text: {part!r}", part in done.stdout and done.returncode == 1, done)
     TAP.check("what is damaged or unknown is told with its place",
               "log:8:" in done.stderr and "1 damaged record passed over" in done.stderr and
-              'log:5: error: the policy has no class "window"' in done.stderr, done)
+              'log:5: warning: the policy has no class "window"' in done.stderr, done)
     rows = json.loads(veridian("suggest", "--json", "--log", "log", policy).stdout)
     TAP.check("json: the neverallow and its place", rows["unknown"] == 2 and
               rows["groups"][0]["refused"]["place"] == "p.te:9", rows)

@@ -1,8 +1,33 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tools/analysis/request.h"
 
+#include <string.h>
+
 #include "core/mac/transition.h"
 #include "lib/diagf.h"
+#include "tools/analysis/lookup.h"
+
+/* The first part of a context that the policy does not have, and what may be meant by it. */
+static void hint_part(const struct vd_policydb *db, struct vd_record_text text,
+                      struct vd_diag *diag)
+{
+    static const enum vd_pdb_symbol_kind kinds[] = {VD_SYM_USER, VD_SYM_ROLE, VD_SYM_TYPE};
+    const char *at = text.data, *end = text.data + text.size;
+
+    for (size_t i = 0; i < VD_COUNT(kinds) && at <= end; i++) {
+        const char *colon = at == end ? NULL : memchr(at, ':', (size_t)(end - at));
+        struct vd_word word = {.text = at, .len = (size_t)((colon == NULL ? end : colon) - at)};
+        struct vd_diag part = {};
+        uint32_t unused;
+
+        if (vd_lookup_word(db, kinds[i], &word, &unused, &part) != VD_OK) {
+            if (part.hint[0] != '\0')
+                vd_diagf_hint(diag, "%s", part.hint);
+            return;
+        }
+        at = colon == NULL ? end + 1 : colon + 1;
+    }
+}
 
 static bool context(const struct vd_policydb *db, const char *word, struct vd_record_text text,
                     struct vd_context *ret, struct vd_diag *diag)
@@ -13,6 +38,8 @@ static bool context(const struct vd_policydb *db, const char *word, struct vd_re
         return true;
     (void)!vd_diagf(diag, inner.status, "the %s's context %.*s: %s", word,
                     (int)(text.size > 128 ? 128 : text.size), text.data, inner.text);
+    if (inner.status == VD_E_NOT_FOUND)
+        hint_part(db, text, diag);
     return false;
 }
 

@@ -139,7 +139,7 @@ static vd_status of_log(void *arg, const struct vd_record *record, uint64_t line
     if (state == VD_REQUEST_NO_SOURCE || state == VD_REQUEST_NO_TARGET) {
         what.line = (uint32_t)line;
         vd_diag_file(&what, s->args->log);
-        vd_cli_print_diag(stderr, &what, NULL);
+        vd_cli_print_warning(stderr, &what);
         return VD_OK;
     }
     if (state != VD_REQUEST_KNOWN)
@@ -176,7 +176,7 @@ static vd_status ask_log(struct session *s)
     status = vd_record_log((const char *)log.data, log.size, of_log, s, &counts);
     if (counts.damaged != 0) {
         vd_diag_file(&counts.first, s->args->log);
-        vd_cli_print_diag(stderr, &counts.first, NULL);
+        vd_cli_print_warning(stderr, &counts.first);
         fprintf(stderr, "%llu damaged record%s passed over\n", (unsigned long long)counts.damaged,
                 counts.damaged == 1 ? "" : "s");
     }

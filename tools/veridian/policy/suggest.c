@@ -80,12 +80,12 @@ static vd_status read_log(struct session *s)
     status = vd_record_log((const char *)log.data, log.size, receive, s, &counts);
     if (counts.damaged != 0) {
         vd_diag_file(&counts.first, s->name);
-        vd_cli_print_diag(stderr, &counts.first, NULL);
+        vd_cli_print_warning(stderr, &counts.first);
         fprintf(stderr, "%llu damaged record%s passed over\n", (unsigned long long)counts.damaged,
                 counts.damaged == 1 ? "" : "s");
     }
     if (s->unknown != 0)
-        vd_cli_print_diag(stderr, &s->first, NULL);
+        vd_cli_print_warning(stderr, &s->first);
     return status;
 }
 
