@@ -248,6 +248,7 @@ vd_status vd_keyclient_handle(struct vd_keyclient_conn *c, struct vd_keyclient_k
     if (vd_read_le32(&r, &handle) != VD_OK || vd_key_read_info(&r, &info, NULL) != VD_OK ||
         vd_read_done(&r) != VD_OK || memcmp(info.id, key->info.id, sizeof(info.id)) != 0)
         return vd_keyclient_wrong(diag);
+    c->handles++;
     key->on[c->index].link = c->link;
     key->on[c->index].handle = handle;
     *ret = handle;
@@ -271,6 +272,7 @@ void vd_keyclient_close_handles(struct vd_keyclient_conn *c)
     if (!more)
         return;
     vd_write_le32(&w, handle);
+    c->handles -= c->handles != 0;
     /* Nothing depends on it: a connection that fails here fails again where it matters. */
     if (vd_keyclient_call(c, &request, &r, &ignored) != VD_OK && c->lost)
         vd_keyclient_drop(c);

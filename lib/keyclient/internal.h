@@ -39,6 +39,7 @@ struct vd_keyclient_conn {
     size_t request_size, answer_size;   /* bytes of the last ones in `frames` */
     uint32_t id;                        /* of the last request */
     uint32_t streams;                   /* running on it */
+    uint32_t handles;                   /* of keys, opened on it */
     uint32_t *closing; /* owned: handles to be closed; under the client's lock, like their count */
     uint32_t closing_count, closing_room;
 };

@@ -31,6 +31,7 @@ static vd_status open_once(struct vd_keyclient_conn *c, void *ctx, struct vd_dia
         return vd_keyclient_wrong(diag);
     vd_copy(o->key->id, "id:", 3);
     vd_hex_encode(o->key->info.id, VD_KEY_ID_SIZE, o->key->id + 3);
+    c->handles++;
     o->key->on[c->index].link = c->link;
     o->key->on[c->index].handle = handle;
     return VD_OK;

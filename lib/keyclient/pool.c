@@ -106,7 +106,7 @@ static void disown(struct vd_keyclient_conn *c)
     c->link = 0;
     c->busy = false;
     c->lost = false;
-    c->streams = 0;
+    c->streams = c->handles = 0;
     c->lane = (struct vd_ipc_lane){};
     c->shared = (struct vd_keyclient_shared){};
     /* Another thread of the parent may have been about to enlarge it. */
@@ -138,7 +138,7 @@ void vd_keyclient_drop(struct vd_keyclient_conn *c)
     c->shared = (struct vd_keyclient_shared){};
     vd_ipc_lane_done(&c->lane);
     vd_fd_close(&c->fd);
-    c->streams = 0;
+    c->streams = c->handles = 0;
     c->lost = false;
     pthread_mutex_lock(&c->client->lock);
     if (c->link != 0)
@@ -288,6 +288,12 @@ static void weed(struct vd_keyclient *client)
     }
 }
 
+/* With as many handles as that a connection may soon have no room for what a request needs. */
+static bool is_full(const struct vd_keyclient_conn *c)
+{
+    return c->handles > VD_KEY_HANDLES_MAX - VD_KEY_BATCH_MAX - 2 && c->streams == 0;
+}
+
 /* The service takes no more connections: true if there are others, which have to do then. */
 static bool make_do(struct vd_keyclient *client)
 {
@@ -309,7 +315,8 @@ static vd_status attempt(struct vd_keyclient *client, struct vd_keyclient_job *j
 
     *ret_again = false;
     VD_TRY(vd_keyclient_take(client, job->streams, &c, diag));
-    if (c->link != 0 && job->changes && ended(c))
+    /* A new connection has no handles; keys are opened there again when they are used. */
+    if (c->link != 0 && (is_full(c) || (job->changes && ended(c))))
         vd_keyclient_drop(c);
     if (c->link == 0) {
         status = vd_keyclient_join(c, diag);

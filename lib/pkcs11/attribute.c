@@ -196,7 +196,6 @@ static CK_RV of_type(struct vd_p11_object *o, CK_ATTRIBUTE_TYPE type, struct vd_
     X(CKA_VERIFY, VD_ALG_VERIFY, SECRET | PUBLIC)      \
     X(CKA_WRAP, VD_ALG_WRAP, SECRET | PUBLIC)          \
     X(CKA_UNWRAP, VD_ALG_UNWRAP, SECRET | PRIVATE)     \
-    X(CKA_DERIVE, VD_ALG_DERIVE, SECRET | PRIVATE)     \
     X(VD_CKA_ENCAPSULATE, VD_ALG_ENCAPSULATE, PUBLIC)  \
     X(VD_CKA_DECAPSULATE, VD_ALG_DECAPSULATE, PRIVATE) \
     X(CKA_SIGN_RECOVER, 0, SECRET | PRIVATE)           \
@@ -223,6 +222,8 @@ static CK_RV of_key(struct vd_p11_object *o, CK_ATTRIBUTE_TYPE type, struct vd_p
                      key->said[VD_P11_SAID_MECHANISMS].size);
     case CKA_KEY_TYPE:
         return number(ret, o->key_type);
+    case CKA_DERIVE: /* every key has it */
+        return boolean(ret, !public_object && (key->usages & VD_ALG_DERIVE) != 0);
     case CKA_START_DATE:
         return date(ret, key->not_before);
     case CKA_END_DATE:

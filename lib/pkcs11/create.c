@@ -174,6 +174,7 @@ CK_RV vd_p11_make_key(const struct vd_p11_new_key *from, const struct vd_p11_tem
         return CKR_HOST_MEMORY;
     rv = vd_p11_key_describe(key, t);
     if (rv == CKR_OK) {
+        vd_p11_service_close_key(key); /* it may be one of many */
         vd_p11_key_call(key, t);
         rv = vd_p11_objects_of_key(key, ret_secret, ret_public);
     } else {

@@ -227,7 +227,6 @@ VD_KERNEL_FALLBACK=$cache/kernel/fallback
 VD_OVMF=$cache/ovmf
 VD_VIRT_FW_VARS=$cache/virt-fw/bin/virt-fw-vars
 VD_CBMC=$cache/cbmc/cbmc
-VD_DEBIAN13_OPENSSL=$cache/debian13-tls/openssl
 ENV
     if cmp -s "$build/deps.env.new" "$build/deps.env"; then
         rm "$build/deps.env.new"

@@ -175,6 +175,8 @@ static vd_status answer_to(struct conn *c, const struct vd_ipc_frame *f, struct 
     case VD_KEY_LANE:
         return key_server.lane ? vd_ipc_lane_new(&c->lane, ret_fd, NULL) : VD_E_UNSUPPORTED;
     case VD_KEY_OPEN:
+        if (c->handles == VD_KEY_HANDLES_MAX) /* none comes back here: closed ones count too */
+            return VD_E_LIMIT;
         key_server.opens++;
         vd_write_le32(w, ++c->handles);
         write_info(w, 0);

@@ -444,3 +444,24 @@ VD_TEST(keyclient_output_elsewhere)
     VD_EXPECT_EQ(encrypt(1 << 17, NULL), VD_E_INVALID);
     tear_down();
 }
+
+/* A service keeps a bounded number of handles for a connection; keys that a program has open have no bound. */
+VD_TEST(keyclient_more_keys_than_handles)
+{
+    enum { COUNT = 70'000 };
+    struct vd_keyclient_key **keys = calloc(COUNT, sizeof(*keys));
+
+    VD_EXPECT(keys != NULL);
+    key_server_start();
+    key_server_stop();
+    key_server_again();
+    key_server.lane = true;
+    set_up();
+    for (uint32_t i = 0; i < COUNT; i++)
+        VD_EXPECT_EQ(vd_keyclient_open(client, "key-001", &keys[i], &diag), VD_OK);
+    VD_EXPECT_EQ(encrypt(10, &diag), VD_OK); /* the first one, opened before all others */
+    for (uint32_t i = 0; i < COUNT; i++)
+        vd_keyclient_key_free(keys[i]);
+    free(keys);
+    tear_down();
+}

@@ -122,7 +122,7 @@ VD_TEST(room_that_is_too_small)
 VD_TEST(attributes_one_by_one)
 {
     CK_SESSION_HANDLE s = p11_start();
-    CK_OBJECT_HANDLE key = p11_secret_key(s, CKM_AES_KEY_GEN, crypt_usages);
+    CK_OBJECT_HANDLE key = p11_secret_key(s, CKM_AES_KEY_GEN, crypt_usages), pub, prv;
     CK_BBOOL encrypt = CK_FALSE;
     CK_ULONG length = 0;
     CK_ATTRIBUTE a[] = {{CKA_VALUE, out, sizeof(out)}, {CKA_ENCRYPT, &encrypt, 1},
@@ -138,6 +138,9 @@ VD_TEST(attributes_one_by_one)
     VD_EXPECT_EQ(a[3].ulValueLen, CK_UNAVAILABLE_INFORMATION);
     VD_EXPECT_EQ(a[4].ulValueLen, 10);
     VD_EXPECT_EQ(length, 32);
+    p11_key_pair(s, CKM_EC_KEY_PAIR_GEN, &pub, &prv);
+    VD_EXPECT_EQ(p11_get(s, pub, CKA_DERIVE, &encrypt, 1), 1); /* every key has it (4.8) */
+    VD_EXPECT_EQ(encrypt, CK_FALSE);
     /* Lengths of before, passed on by mistake. */
     a[0] = (CK_ATTRIBUTE){CKA_LABEL, NULL, CK_UNAVAILABLE_INFORMATION};
     OK(p11->C_GetAttributeValue(s, key, a, 1));
