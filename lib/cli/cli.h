@@ -88,6 +88,7 @@ struct vd_cli_command {
     const char *summary; /* one line, lower case, no full stop */
     const char *details; /* more lines for its own help; NULL: none */
     const struct vd_cli_option *options;
+    const char *words; /* that the first operand may be, as "get set", for completion; NULL: none */
     size_t args_size;
     uint32_t operands_min;
     uint32_t operands_max;

@@ -29,6 +29,8 @@ static void put_words(FILE *out, const struct vd_cli_command *command, const cha
     fprintf(out, "    '%s') words='", path);
     for (uint32_t i = 0; command->commands != NULL && command->commands[i] != NULL; i++)
         fprintf(out, "%s ", command->commands[i]->name);
+    if (command->words != NULL)
+        fprintf(out, "%s ", command->words);
     for (const struct vd_cli_option *o = command->options; o != NULL && o->name != NULL; o++)
         fprintf(out, "--%s ", o->name);
     fputs("--help --version' ;;\n", out);

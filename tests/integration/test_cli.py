@@ -89,6 +89,7 @@ def case_bash_completes():
     assert "status" in complete("veridian "), complete("veridian ")
     assert complete("veridian stat") == ["status"]
     assert complete("veridian completion ") == ["bash", "--help", "--version"]
+    assert complete("veridian policy booleans s") == ["set"]
     assert complete("veridian status --js") == ["--json"]
     assert complete("veridian status --json --lo") == ["--log-dir"]
     assert complete("veridian status --log-dir ") == []  # a file name: bash's own

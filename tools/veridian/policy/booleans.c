@@ -161,6 +161,7 @@ const struct vd_cli_command vd_policy_booleans_command = {
         "\n"
         "Example: veridian policy booleans set allow_debug=1 --persist",
     .options = options,
+    .words = "get set",
     .args_size = sizeof(struct booleans_args),
     .operands_max = VD_SEC_BOOLS_MAX + 1,
     .run = booleans,
