@@ -45,6 +45,7 @@ struct args {
     const char *label;
     const char *user;
     const char *rest, *rest_user;
+    const char *credentials, *credentials_key;
     uint32_t rest_timeout;
     uint32_t root, mac, audit, counter;
     uint32_t cache_seconds, max_clients, ready_fd;
@@ -110,6 +111,10 @@ static const struct vd_cli_option options[] = {
      false},
     {"rest-timeout", 0, VD_CLI_U32, offsetof(struct args, rest_timeout),
      "seconds that a web request may take to come", "N", "30", false},
+    {"credentials", 0, VD_CLI_TEXT, offsetof(struct args, credentials),
+     "where the service manager asks for units' secrets (default: nowhere)", "PATH", NULL, false},
+    {"credentials-key", 0, VD_CLI_TEXT, offsetof(struct args, credentials_key),
+     "the key that has them", "NAME", "credentials", false},
     {"ready-fd", 0, VD_CLI_U32, offsetof(struct args, ready_fd),
      "descriptor to which \"ready\" is written, with --foreground", "FD", NULL, false},
     {"foreground", 0, VD_CLI_FLAG, offsetof(struct args, foreground),
@@ -271,6 +276,9 @@ static vd_status open_web(struct vd_keyd *s, const struct args *args, mode_t mod
         .timeout_s = args->rest_timeout,
     };
 
+    s->credentials_key = args->credentials_key;
+    if (args->credentials != NULL)
+        VD_TRY(vd_ipc_listen_stream(args->credentials, 0600, &s->credentials, diag));
     if (args->rest == NULL)
         return VD_OK;
     VD_TRY(vd_ipc_listen_stream(args->rest, mode, &s->web, diag));
@@ -313,7 +321,7 @@ static int run_daemon(void *ctx, uint32_t ready_fd)
     if (s == NULL)
         return vd_cli_report(VD_E_NO_MEMORY, NULL);
     args->ready_fd = ready_fd;
-    s->listener = s->signals = s->web = s->front = -1;
+    s->listener = s->signals = s->web = s->front = s->credentials = -1;
     s->label = args->label;
     s->max_clients = args->max_clients;
     s->keys.cache_s = args->cache_seconds;

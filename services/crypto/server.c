@@ -11,6 +11,7 @@
 #include "lib/diagf.h"
 #include "lib/file.h"
 #include "lib/sys.h"
+#include "services/crypto/credentials.h"
 #include "services/crypto/front.h"
 
 #define KEEP_SECONDS 1u
@@ -88,7 +89,8 @@ static vd_status accept_all(struct vd_keyd *s, struct vd_diag *diag)
 {
     struct pollfd wanted[] = {{.fd = s->signals, .events = POLLIN},
                               {.fd = s->listener, .events = POLLIN},
-                              {.fd = s->web, .events = POLLIN}};
+                              {.fd = s->web, .events = POLLIN},
+                              {.fd = s->credentials, .events = POLLIN}};
 
     for (;;) {
         if (poll(wanted, VD_COUNT(wanted), -1) < 0 && errno != EINTR)
@@ -99,6 +101,8 @@ static vd_status accept_all(struct vd_keyd *s, struct vd_diag *diag)
             take_connection(s);
         if (wanted[2].revents != 0)
             vd_keyd_front_take(s);
+        if (wanted[3].revents != 0)
+            vd_keyd_credentials_take(s);
     }
 }
 
@@ -113,6 +117,7 @@ static void stop(struct vd_keyd *s)
     while (s->conn_count != 0)
         pthread_cond_wait(&s->gone, &s->lock);
     pthread_mutex_unlock(&s->lock);
+    vd_keyd_credentials_wait(s);
     if (s->keeping)
         pthread_join(s->keeper, NULL);
     s->keeping = false;
@@ -129,6 +134,7 @@ vd_status vd_keyd_run(struct vd_keyd *s, struct vd_diag *diag)
     status = accept_all(s, diag);
     vd_fd_close(&s->listener);
     vd_fd_close(&s->web);
+    vd_fd_close(&s->credentials);
     vd_fd_close(&s->front);
     stop(s);
     return status;
@@ -152,6 +158,7 @@ void vd_keyd_done(struct vd_keyd *s)
     vd_peers_done(&s->peers);
     vd_fd_close(&s->listener);
     vd_fd_close(&s->web);
+    vd_fd_close(&s->credentials);
     vd_fd_close(&s->front);
     vd_fd_close(&s->signals);
 }

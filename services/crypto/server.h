@@ -43,6 +43,9 @@ struct vd_keyd {
     struct vd_kstore_counter counter;
     uint32_t root_kind; /* enum vd_key_root */
     int listener, signals;
+    int credentials; /* listens for the service manager; -1: there is none */
+    const char *credentials_key;
+    _Atomic uint32_t credential_threads;
     int web;          /* listens for the web interface; -1: there is none */
     int front;        /* to its front process */
     uint32_t adopted; /* clients handed to it */

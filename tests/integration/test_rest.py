@@ -20,7 +20,8 @@ import tap  # noqa: E402
 from keyd import BUILD, CRYPTOD, Keyd  # noqa: E402
 
 TIMEOUT = 2  # seconds that a request may take to come, in these tests
-D = Keyd("--rest", "@/rest.sock", "--rest-timeout", str(TIMEOUT))
+D = Keyd("--rest", "@/rest.sock", "--rest-timeout", str(TIMEOUT),
+         "--credentials", "@/cred.sock")
 atexit.register(D.done)
 
 
@@ -489,6 +490,67 @@ def case_a_front_that_lies_speaks_for_nobody_else():
             assert f.read() == "encrypt E_DENIED\n"
     finally:
         daemon.done()
+
+
+def credential(address, where=None, uid=0):
+    """What the service manager gets that connects from there; in a process of that user."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        got = b""
+        try:
+            os.setuid(uid)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+                if address is not None:
+                    s.bind(address)
+                s.connect(where or D.path("cred.sock"))
+                while more := s.recv(1 << 16):
+                    got += more
+        except OSError as error:
+            got = type(error).__name__.encode()
+        with os.fdopen(writer, "wb") as f:
+            f.write(got)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as f:
+        got = f.read()
+    os.waitpid(pid, 0)
+    return got
+
+
+def case_credentials():
+    if os.geteuid() != 0:
+        raise tap.Skip("only root's processes get credentials")
+    D.key("create", "credentials", "--type", "aes-256-gcm")
+    secret, tag = os.urandom(50_000), os.urandom(8).hex()
+    D.write("secret", secret)
+    D.key("credential", "set", "foo@1\\x2d.service", "cert", "--in", "secret")
+    D.key("credential", "set", "bar.service", "cert", data=b"of bar")
+    listed = json.loads(D.key("credential", "list", "--json"))
+    assert sorted((c["unit"], c["credential"]) for c in listed) == [
+        ("bar.service", "cert"), ("foo@1\\x2d.service", "cert")]
+    assert credential(f"\0{tag}/unit/foo@1\\x2d.service/cert") == secret
+    assert credential(f"\0{tag}/unit/bar.service/cert") == b"of bar"
+    D.key("credential", "set", "bar.service", "cert", data=b"a newer one")
+    assert credential(f"\0{tag}/unit/bar.service/cert") == b"a newer one"
+    for address in (None, f"\0{tag}/unit/bar.service/key", f"\0{tag}/unit/baz.service/cert",
+                    f"\0{tag}/unit/bar.service", f"\0{tag}/unit/bar.service/cert/",
+                    f"\0/unit/bar.service/cert", f"\0{tag}x/unit/bar.service/cert",
+                    f"\0{tag}/user/bar.service/cert", f"\0{tag}/unit//cert",
+                    f"\0{tag}/unit/../cert", D.path("bound")):
+        assert credential(address) == b"", address
+    # The socket's mode keeps others out; without it the service does.
+    good = f"\0{tag}/unit/bar.service/cert"
+    assert credential(good, uid=65534) == b"PermissionError"
+    os.chmod(D.dir, 0o711)
+    os.chmod(D.path("cred.sock"), 0o666)
+    assert credential(good, uid=65534) == b""
+    assert credential(good) == b"a newer one"
+    D.key("credential", "remove", "bar.service", "cert")
+    assert credential(good) == b""
+    D.key("credential", "remove", "bar.service", "cert", code=2)
+    for store in os.listdir(D.path("store")):
+        assert secret[:64] not in D.read(os.path.join("store", store))
 
 
 if __name__ == "__main__":

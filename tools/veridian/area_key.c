@@ -24,6 +24,7 @@ static const struct vd_cli_command *const verbs[] = {
     &vd_key_set_command,
     &vd_key_destroy_command,
     &vd_key_restore_command,
+    &vd_key_credential_command,
     &vd_key_status_command,
     &vd_key_vectors_command,
     NULL,

@@ -24,6 +24,7 @@ extern const struct vd_cli_command vd_key_rotate_command;
 extern const struct vd_cli_command vd_key_set_command;
 extern const struct vd_cli_command vd_key_destroy_command;
 extern const struct vd_cli_command vd_key_restore_command;
+extern const struct vd_cli_command vd_key_credential_command;
 extern const struct vd_cli_command vd_key_vectors_command;
 
 #endif
