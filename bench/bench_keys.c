@@ -140,7 +140,7 @@ static void stop_service(struct service *s)
 }
 
 static struct service service, recorded;
-static struct bench_softhsm softhsm;
+static struct bench_softhsm softhsm, module;
 static uint8_t text[LARGE], out[LARGE + 64];
 
 /* What is compared: some calls, and how many. */
@@ -296,6 +296,18 @@ static void small_softhsm(uint32_t calls)
         bench_softhsm_encrypt(&softhsm, text, SMALL, out, sizeof(out));
 }
 
+static void module_small(uint32_t calls)
+{
+    while (calls-- != 0)
+        bench_softhsm_encrypt(&module, text, SMALL, out, sizeof(out));
+}
+
+static void module_large(uint32_t calls)
+{
+    while (calls-- != 0)
+        bench_softhsm_encrypt(&module, text, LARGE, out, sizeof(out));
+}
+
 static void encrypt_batch(struct service *s, uint32_t calls)
 {
     struct vd_keyclient_op ops[BATCH];
@@ -429,6 +441,8 @@ static void bench_encryption(void)
     static const struct pair against_softhsm[] = {
         {"keys.aes.1MiB", "SoftHSM2", large, large_softhsm, 20, 4, 1},
         {"keys.aes.16B", "SoftHSM2", small, small_softhsm, 2000, 2000, 1},
+        {"keys.pkcs11.16B", "SoftHSM2", module_small, small_softhsm, 2000, 2000, 1},
+        {"keys.pkcs11.1MiB", "SoftHSM2", module_large, large_softhsm, 20, 4, 1},
         {"keys.aes.batch64", "SoftHSM2", batch, batch_softhsm, 200, 20, BATCH},
     };
 
@@ -450,6 +464,7 @@ static void remove_all(void)
 int main(void)
 {
     struct vd_diag diag = {};
+    char socket[64];
 
     if (mkdtemp(dir) == NULL)
         bench_keys_give_up("no directory");
@@ -461,6 +476,8 @@ int main(void)
     check(vd_keyclient_room_take(service.client, 3 * LARGE, &room, &diag), &diag);
     check(vd_keyclient_room_take(recorded.client, 3 * LARGE, &recorded_room, &diag), &diag);
     bench_softhsm_open(&softhsm, dir);
+    snprintf(socket, sizeof(socket), "%s/plain.sock", dir);
+    bench_module_open(&module, socket);
     bench_encryption();
     /* Eight threads keep every processor busy: what counts is what an operation takes of them. */
     by_cpu = true;

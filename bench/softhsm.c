@@ -14,15 +14,28 @@
 static void check(CK_RV rv)
 {
     if (rv != CKR_OK)
-        bench_keys_give_up("SoftHSM2 failed");
+        bench_keys_give_up("a PKCS #11 module failed");
+}
+
+/* NULL: it is not there. */
+static CK_FUNCTION_LIST *load_from(const char *path)
+{
+    CK_FUNCTION_LIST *functions;
+    CK_C_GetFunctionList get;
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+
+    if (module == NULL)
+        return NULL;
+    get = (CK_C_GetFunctionList)dlsym(module, "C_GetFunctionList");
+    if (get == NULL)
+        return NULL;
+    check(get(&functions));
+    return functions;
 }
 
 static CK_FUNCTION_LIST *load(const char *dir)
 {
-    CK_FUNCTION_LIST *functions;
-    CK_C_GetFunctionList get;
     char path[256];
-    void *module;
     FILE *file;
 
     snprintf(path, sizeof(path), "%s/tokens", dir);
@@ -33,14 +46,7 @@ static CK_FUNCTION_LIST *load(const char *dir)
         fclose(file) != 0)
         bench_keys_give_up("no configuration for SoftHSM2");
     setenv("SOFTHSM2_CONF", path, 1);
-    module = dlopen("/usr/lib/softhsm/libsofthsm2.so", RTLD_NOW | RTLD_LOCAL);
-    if (module == NULL)
-        return NULL;
-    get = (CK_C_GetFunctionList)dlsym(module, "C_GetFunctionList");
-    if (get == NULL)
-        return NULL;
-    check(get(&functions));
-    return functions;
+    return load_from("/usr/lib/softhsm/libsofthsm2.so");
 }
 
 static CK_SLOT_ID make_token(CK_FUNCTION_LIST *f)
@@ -84,6 +90,31 @@ void bench_softhsm_open(struct bench_softhsm *ret, const char *dir)
     check(f->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &ret->session));
     check(f->C_Login(ret->session, CKU_USER, (CK_UTF8CHAR *)PIN, 4));
     check(f->C_GenerateKey(ret->session, &mechanism, attributes, 5, &ret->key));
+    ret->functions = f;
+}
+
+void bench_module_open(struct bench_softhsm *ret, const char *socket)
+{
+    const char *build = getenv("VD_BUILD_ROOT");
+    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_MECHANISM_TYPE allowed = CKM_AES_GCM;
+    CK_BBOOL yes = CK_TRUE;
+    CK_ATTRIBUTE attributes[] = {
+        {CKA_TOKEN, &yes, sizeof(yes)},
+        {CKA_ENCRYPT, &yes, sizeof(yes)},
+        {CKA_ALLOWED_MECHANISMS, &allowed, sizeof(allowed)},
+    };
+    CK_FUNCTION_LIST *f;
+    char path[512];
+
+    snprintf(path, sizeof(path), "%s/lib/libveridian-pkcs11.so", build != NULL ? build : "build");
+    setenv("VERIDIAN_CRYPTO_SOCKET", socket, 1);
+    f = load_from(path);
+    if (f == NULL)
+        bench_keys_give_up("the build has no PKCS #11 module");
+    check(f->C_Initialize(NULL));
+    check(f->C_OpenSession(1, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &ret->session));
+    check(f->C_GenerateKey(ret->session, &mechanism, attributes, 3, &ret->key));
     ret->functions = f;
 }
 
