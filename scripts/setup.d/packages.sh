@@ -43,6 +43,7 @@ tpm2-abrmd      tests: the second module's TPM
 libtss2-tcti-tabrmd0 tests: what the second module reaches it by
 dbus            tests: what tpm2-abrmd talks over
 opensc          tests: pkcs11-tool
+libengine-pkcs11-openssl tests: OpenSSL 3.0's way to PKCS#11
 gnutls-bin      tests: p11tool
 openssh-client  tests: a login with a key of ours
 openssh-server  tests: a login with a key of ours

@@ -4,9 +4,11 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = os.environ.get("VD_SOURCE_ROOT", ".")
 BUILD = os.environ.get("VD_BUILD_ROOT", "build")
@@ -29,6 +31,43 @@ activate = 1
 [req]
 distinguished_name = name
 [name]
+"""
+ENGINE = "/usr/lib/x86_64-linux-gnu/engines-3/pkcs11.so"
+ENGINE_CONFIG = """openssl_conf = init
+[init]
+engines = engine_list
+[engine_list]
+pkcs11 = pkcs11_engine
+[pkcs11_engine]
+engine_id = pkcs11
+dynamic_path = {engine}
+MODULE_PATH = {module}
+init = 0
+"""
+NGINX_CONFIG = """daemon off;
+pid {top}/pid;
+error_log {top}/log;
+worker_processes 2;
+env VERIDIAN_CRYPTO_SOCKET;
+env OPENSSL_CONF;
+ssl_engine pkcs11;
+{user}
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {top}/1;
+    proxy_temp_path {top}/2;
+    fastcgi_temp_path {top}/3;
+    uwsgi_temp_path {top}/4;
+    scgi_temp_path {top}/5;
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_certificate {certificate};
+        ssl_certificate_key "engine:pkcs11:{key}";
+        return 200 "from nginx\\n";
+    }}
+}}
 """
 KINDS = (("ec", "EC:prime256v1"), ("rsa", "rsa:4096"))
 
@@ -138,6 +177,45 @@ class Server:
         self.process.communicate()
 
 
+class Nginx:
+    """nginx with a key of the service, through the engine of OpenSSL 3.0 (libp11)."""
+
+    def __init__(self, place, label):
+        program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        if program is None or not os.path.exists(ENGINE):
+            raise Skip("nginx or OpenSSL's pkcs11 engine is not installed")
+        top = place.path("nginx")
+        os.mkdir(top)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        with open(f"{top}/conf", "w", encoding="utf-8") as f:
+            f.write(NGINX_CONFIG.format(top=top, port=self.port, key=private(label),
+                                        user="user root;" if os.getuid() == 0 else "",
+                                        certificate=place.path(label + ".pem")))
+        with open(f"{top}/openssl.cnf", "w", encoding="utf-8") as f:
+            f.write(ENGINE_CONFIG.format(engine=ENGINE, module=MODULE))
+        self.process = subprocess.Popen(
+            [program, "-p", top, "-c", f"{top}/conf", "-e", f"{top}/log"],
+            env=dict(place.plain, OPENSSL_CONF=f"{top}/openssl.cnf"), stderr=subprocess.DEVNULL)
+        limit = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                assert self.process.poll() is None, "nginx ends"
+                assert time.monotonic() < limit, "nginx does not listen"
+                time.sleep(0.02)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.terminate()
+        self.process.wait()
+
+
 def connect(place, server, label, version):
     return place.run("openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-CAfile",
                      place.path(label + ".pem"), "-verify_return_error", "-verify_hostname",
@@ -169,6 +247,20 @@ def needs_the_service(place):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def nginx_serves(place):
+    """Its workers are children of the process that loaded the key: each has its own connection."""
+    with Nginx(place, "ec") as server:
+        for version in ("-tls1_3", "-tls1_2", "-tls1_3", "-tls1_3"):
+            done = connect(place, server, "ec", version)
+            said = done.stdout + done.stderr
+            assert "Verification: OK" in said and "from nginx" in said, said
+        place.service.kill()
+        assert connect(place, server, "ec", "-tls1_3").returncode != 0
+        place.service.start()
+        done = connect(place, server, "ec", "-tls1_3")
+        assert "from nginx" in done.stdout, done.stdout + done.stderr
+
+
 def other_certificate(place):
     """A certificate of another key does not come into use."""
     done = place.run(place.openssl, "s_server", "-accept", "127.0.0.1:0", "-key", private("ec"), "-cert",
@@ -187,10 +279,12 @@ def main():
             except Skip as reason:
                 print(f"1..0 # SKIP {reason}")
                 return 0
-            for case in (signs, serves, other_certificate, needs_the_service):
+            for case in (signs, serves, other_certificate, needs_the_service, nginx_serves):
                 try:
                     case(place)
                     tap.check(case.__name__, True)
+                except Skip as reason:
+                    tap.skip(case.__name__, reason)
                 except (AssertionError, OSError, subprocess.SubprocessError) as error:
                     tap.check(case.__name__, False, error)
     finally:
