@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/file.h"
@@ -50,6 +52,14 @@ static const char *policy(const char *rules)
     return text;
 }
 
+static const char *web_path(void)
+{
+    static char path[160];
+
+    snprintf(path, sizeof(path), "%s/web", cryptod.dir);
+    return path;
+}
+
 static void start_under(const char *rules)
 {
     static char peers[160];
@@ -62,8 +72,8 @@ static void start_under(const char *rules)
                          strlen("0 " ADMIN "\n4711 " USER "\n"), 0644, &diag),
            VD_OK);
     const char *const options[] = {
-        "--mac",          "require", "--peers", peers, "--security-socket",
-        securityd.socket, "--label", KEY};
+        "--mac",          "require", "--peers", peers,    "--security-socket",
+        securityd.socket, "--label", KEY,       "--rest", web_path()};
     for (size_t i = 0; i < VD_COUNT(options); i++)
         cryptod.options[i] = options[i];
     cryptod_start();
@@ -143,6 +153,59 @@ VD_TEST(the_policy_decides)
     EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_OK);
     VD_EXPECT_EQ(securityd_as_user(UID, as_user), 0);
     vd_keyclient_key_free(key);
+    tear_down();
+}
+
+/* Posts to the web interface; the answer with its head is in `reply`. */
+static char reply[4096];
+static int post(const char *path, const char *body)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd VD_AUTO(vd_fd_close) = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    size_t size = 0;
+    ssize_t got;
+
+    memcpy(address.sun_path, web_path(), strlen(web_path()) + 1);
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+        return -1;
+    dprintf(fd,
+            "POST /v1/transit/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            "Content-Length: %zu\r\n\r\n%s",
+            path, strlen(body), body);
+    while (size < sizeof(reply) - 1 && (got = read(fd, reply + size, sizeof(reply) - 1 - size)) > 0)
+        size += (size_t)got;
+    reply[size] = '\0';
+    return size > 12 ? atoi(reply + 9) : -1;
+}
+
+/* The front process is not whom the policy is asked about: its client is. */
+static int as_web_user(void)
+{
+    char body[512];
+    const char *text;
+
+    if (post("encrypt/open", "{\"plaintext\":\"YQ==\"}") != 200)
+        return 1;
+    text = strstr(reply, "vault:v1:");
+    if (text == NULL)
+        return 2;
+    snprintf(body, sizeof(body), "{\"ciphertext\":\"%.*s\"}", (int)strcspn(text, "\""), text);
+    if (post("decrypt/open", body) != 403 || strstr(reply, "key:decrypt") == NULL)
+        return 3;
+    if (post("encrypt/hidden", "{\"plaintext\":\"YQ==\"}") != 403)
+        return 4;
+    return post("keys/open/rotate", "{}") == 403 ? 0 : 5;
+}
+
+VD_TEST(the_policy_decides_on_web_requests)
+{
+    start_under("allow user_t key_t:key { view encrypt };");
+    EXPECT(create("open", KEY), VD_OK);
+    EXPECT(create("hidden", OTHER), VD_OK);
+    VD_EXPECT_EQ(securityd_as_user(UID, as_web_user), 0);
+    /* Another caller by the same front: what was refused is the caller's lack. */
+    VD_EXPECT_EQ(post("encrypt/hidden", "{\"plaintext\":\"YQ==\"}"), 200);
+    VD_EXPECT_EQ(post("keys/open/rotate", "{}"), 200);
     tear_down();
 }
 
