@@ -150,6 +150,8 @@ static vd_status make_room(struct attachments *a, uint32_t more, struct vd_diag 
     struct vd_keyclient_attachment *larger;
     uint32_t room = a->room;
 
+    if (more == 0)
+        return VD_OK;
     if (a->count + more > ATTACHMENTS_MAX)
         return vd_diagf(diag, VD_E_LIMIT, "a key has more than %u attachments", ATTACHMENTS_MAX);
     while (room < a->count + more)

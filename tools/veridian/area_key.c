@@ -2,7 +2,29 @@
 /* The area `key`: the key service's client on the command line; key/ has the verbs. */
 #include "tools/veridian/areas.h"
 
+#include "tools/veridian/key/cert.h"
 #include "tools/veridian/key/commands.h"
+
+/* clang-format off */
+static const struct vd_cli_command *const cert_verbs[] = {
+    &vd_cert_ca_command,
+    &vd_cert_csr_command,
+    &vd_cert_issue_command,
+    &vd_cert_renew_command,
+    &vd_cert_revoke_command,
+    &vd_cert_crl_command,
+    &vd_cert_list_command,
+    &vd_cert_show_command,
+    &vd_cert_verify_command,
+    NULL,
+};
+/* clang-format on */
+
+static const struct vd_cli_command cert_command = {
+    .name = "cert",
+    .summary = "certificates: authorities, requests, issuing, revoking",
+    .commands = cert_verbs,
+};
 
 /* clang-format off */
 static const struct vd_cli_command *const verbs[] = {
@@ -25,6 +47,7 @@ static const struct vd_cli_command *const verbs[] = {
     &vd_key_destroy_command,
     &vd_key_restore_command,
     &vd_key_credential_command,
+    &cert_command,
     &vd_key_status_command,
     &vd_key_vectors_command,
     NULL,
