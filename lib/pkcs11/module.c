@@ -92,7 +92,7 @@ CK_RV vd_p11_rv(vd_status status)
  */
 static void in_child(void)
 {
-    struct vd_keyclient *client = vd_p11.client;
+    struct vd_keyclient *client = vd_p11.ending ? NULL : vd_p11.client; /* it may be gone already */
 
     vd_p11 = (struct vd_p11_state)FRESH;
     vd_p11_service_in_child(client);
