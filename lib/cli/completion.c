@@ -26,14 +26,18 @@ static void put_path(FILE *out, const struct vd_cli_command *command, const char
 
 static void put_words(FILE *out, const struct vd_cli_command *command, const char *path)
 {
+    bool own_version = false;
+
     fprintf(out, "    '%s') words='", path);
     for (uint32_t i = 0; command->commands != NULL && command->commands[i] != NULL; i++)
         fprintf(out, "%s ", command->commands[i]->name);
     if (command->words != NULL)
         fprintf(out, "%s ", command->words);
-    for (const struct vd_cli_option *o = command->options; o != NULL && o->name != NULL; o++)
+    for (const struct vd_cli_option *o = command->options; o != NULL && o->name != NULL; o++) {
+        own_version = own_version || strcmp(o->name, "version") == 0;
         fprintf(out, "--%s ", o->name);
-    fputs("--help --version' ;;\n", out);
+    }
+    fprintf(out, "--help%s' ;;\n", own_version ? "" : " --version");
 }
 
 /* What may follow an option: the words of a choice, else a file name. */

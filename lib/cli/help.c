@@ -27,10 +27,12 @@ static void option_label(const struct vd_cli_option *o, char *label, size_t size
 
 static void put_options(FILE *out, const struct vd_cli_option *options)
 {
+    bool own_version = false;
     char label[160];
 
     fputs("\nOptions:\n", out);
     for (const struct vd_cli_option *o = options; o != NULL && o->name != NULL; o++) {
+        own_version = own_version || strcmp(o->name, "version") == 0;
         option_label(o, label, sizeof(label));
         put_row(out, COLUMN_MAX, label, o->help);
         if (o->standard != NULL && o->standard[0] != '\0')
@@ -42,7 +44,8 @@ static void put_options(FILE *out, const struct vd_cli_option *options)
         fputc('\n', out);
     }
     put_row(out, COLUMN_MAX, "-h, --help", "this help\n");
-    put_row(out, COLUMN_MAX, "    --version", "print the version\n");
+    if (!own_version)
+        put_row(out, COLUMN_MAX, "    --version", "print the version\n");
 }
 
 static void put_commands(FILE *out, const struct vd_cli_command *const *commands)

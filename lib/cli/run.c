@@ -60,6 +60,15 @@ void vd_cli_unknown_command(const struct vd_cli_command *parent, const char *wor
     vd_cli_print_diag(stderr, &diag, NULL);
 }
 
+/* An option of the command's own of that name goes before the program's version. */
+static bool has_version_option(const struct vd_cli_command *command)
+{
+    for (const struct vd_cli_option *o = command->options; o != NULL && o->name != NULL; o++)
+        if (strcmp(o->name, "version") == 0)
+            return true;
+    return false;
+}
+
 /* True if the word asks for help or the version, which was then printed. */
 static bool answered(const char *word, const struct vd_cli_command *const *path, uint32_t depth,
                      const char *version)
@@ -68,7 +77,7 @@ static bool answered(const char *word, const struct vd_cli_command *const *path,
         vd_cli_print_help(stdout, path, depth);
         return true;
     }
-    if (strcmp(word, "--version") == 0) {
+    if (strcmp(word, "--version") == 0 && !has_version_option(path[depth - 1])) {
         printf("%s %s\n", path[0]->name, version);
         return true;
     }

@@ -65,6 +65,36 @@ def case_wrong_calls():
         assert text in messages, (args, messages)
 
 
+def case_names_that_there_are():
+    for args, text in ((["create", "x", "--type", "elliptic"], "one of aes-256-gcm, "),
+                       (["create", "x", "--type", "ed25519", "--usage", "everything"], "one of encrypt, "),
+                       (["sign", "web/one", "--mechanism", "something-else"], "one of ")):
+        _, messages = D.key(*args, code=2)
+        assert text in messages, (args, messages)
+
+
+def case_a_version_is_no_question_for_the_programs():
+    """--version N of a key, where the command has that option."""
+    create("versions", "ecdsa-p256")
+    first = D.key("show", "versions", "--public")
+    D.key("rotate", "versions")
+    assert D.key("show", "versions", "--public") != first
+    assert D.key("show", "versions", "--public", "--version", "1") == first
+    D.key("destroy", "versions", "--version", "1", "--grace", "0", "--yes")
+    versions = json.loads(D.key("show", "versions", "--json"))["versions"]
+    assert [v["destroyed"] for v in versions] == [True, False], versions
+    assert b"print the version" not in D.key("show", "--help")
+    assert D.key("list", "--version").startswith(b"veridian ")
+
+
+def case_times_show_in_the_state():
+    create("late", "ed25519", "--expires", "2020-01-01")
+    create("early", "ed25519", "--not-before", "+1d")
+    assert b"expired" in D.key("list", "late") and b"not yet" in D.key("list", "early")
+    assert b"expired" in D.key("show", "late") and b"not yet" in D.key("show", "early")
+    assert b"expired" not in D.key("list", "early")
+
+
 def case_usage_missing():
     _, messages = D.key("create", "x", "--type", "aes-256-gcm", "--usage", "sign", code=1)
     assert "not for sign" in messages, messages

@@ -308,3 +308,26 @@ VD_TEST(cli_run_gives_the_code_of_the_function)
 
     VD_EXPECT_EQ(vd_cli_run(&root, "1", 7, words), 42);
 }
+
+static int run_version(const struct vd_cli_call *call)
+{
+    return (int)*(const uint32_t *)call->args;
+}
+
+/* `destroy KEY --version 1` must not say the program's version and do nothing. */
+VD_TEST(cli_an_option_of_ones_own_named_version)
+{
+    static const struct vd_cli_option own[] = {
+        {"version", 0, VD_CLI_U32, 0, "of the key", "N", NULL, false}, {}};
+    static const struct vd_cli_command key = {.name = "key",
+                                              .summary = "x",
+                                              .options = own,
+                                              .args_size = sizeof(uint32_t),
+                                              .run = run_version};
+    static const struct vd_cli_command *const keys[] = {&key, NULL};
+    static const struct vd_cli_command top = {.name = "prog", .summary = "z", .commands = keys};
+
+    VD_EXPECT_EQ(vd_cli_run(&top, "1", 4, split("prog key --version 43")), 43);
+    VD_EXPECT_EQ(vd_cli_run(&top, "1", 3, split("prog key --version")), VD_EXIT_USAGE);
+    VD_EXPECT_EQ(vd_cli_run(&top, "1", 2, split("prog --version")), VD_EXIT_YES);
+}

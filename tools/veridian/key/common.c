@@ -200,7 +200,7 @@ void vd_key_print_info(const struct vd_key_info *info)
     vd_hex_encode(info->id, VD_KEY_ID_SIZE, id);
     usages_text(a->usages, usages, sizeof(usages));
     printf("%-16s %s\n%-16s %s\n%-16s %s\n%-16s %s\n", "name", a->name, "id", id, "type",
-           vd_key_type_name(a->type), "state", vd_key_state_name(info->state));
+           vd_key_type_name(a->type), "state", vd_key_state_told(info));
     printf("%-16s %s\n%-16s %s\n%-16s %s\n", "domain", a->domain, "service", a->service, "usages",
            usages);
     if (a->label[0] != '\0')

@@ -55,9 +55,40 @@ const char *vd_key_state_name(uint32_t state)
     return name_of(states, state);
 }
 
+const char *vd_key_state_told(const struct vd_key_info *info)
+{
+    uint64_t now = (uint64_t)time(NULL);
+
+    if (info->state == VD_KEY_ACTIVE && info->attributes.not_after != 0 &&
+        now > info->attributes.not_after)
+        return "expired";
+    if (info->state == VD_KEY_ACTIVE && now < info->attributes.not_before)
+        return "not yet";
+    return vd_key_state_name(info->state);
+}
+
 static const char *next_name(const void *ctx, uint32_t i)
 {
     return ((const struct row *)ctx)[i].name;
+}
+
+/* As many of the names as a hint holds. */
+static void hint_all(const struct row *rows, struct vd_diag *diag)
+{
+    char all[sizeof(diag->hint)];
+    size_t used = 0;
+
+    all[0] = '\0';
+    for (const struct row *row = rows; row->name != NULL; row++) {
+        size_t size = strlen(row->name) + 2;
+        if (used + size + sizeof("one of , …") > sizeof(all)) {
+            vd_diagf_hint(diag, "one of %s, …", all);
+            return;
+        }
+        snprintf(all + used, sizeof(all) - used, "%s%s", used != 0 ? ", " : "", row->name);
+        used = strlen(all);
+    }
+    vd_diagf_hint(diag, "one of %s", all);
 }
 
 static vd_status find(const struct row *rows, const char *what, const char *name, uint32_t *ret,
@@ -74,6 +105,8 @@ static vd_status find(const struct row *rows, const char *what, const char *name
     near = vd_cli_nearest(name, next_name, rows);
     if (near != NULL)
         vd_diagf_hint(diag, "did you mean '%s'?", near);
+    else
+        hint_all(rows, diag);
     return vd_diagf(diag, VD_E_USAGE, "there is no %s '%s'", what, name);
 }
 

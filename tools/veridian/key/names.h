@@ -5,6 +5,7 @@
 
 #include "core/abi/crypto.h"
 #include "core/base/diag.h"
+#include "lib/keyclient/wire.h"
 
 /* Words for the options of vd_cli. */
 #define VD_KEY_TYPE_WORDS                                                                      \
@@ -16,6 +17,9 @@
 const char *vd_key_type_name(uint32_t type);
 const char *vd_key_usage_name(uint32_t bit);
 const char *vd_key_state_name(uint32_t state);
+
+/* The state for people: an active key whose time is over or has not come says so. */
+const char *vd_key_state_told(const struct vd_key_info *info);
 
 /* Numbers by name. What is not found is VD_E_USAGE, with the nearest name as hint. */
 vd_status vd_key_type_find(const char *name, uint16_t *ret, struct vd_diag *diag);

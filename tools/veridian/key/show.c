@@ -49,7 +49,7 @@ static void print_row(const struct vd_key_info *info, void *ctx)
 
     (void)ctx;
     printf("%-32s  %-18s  %4u  %-16s %s/%s\n", a->name, vd_key_type_name(a->type), info->versions,
-           vd_key_state_name(info->state), a->domain, a->service);
+           vd_key_state_told(info), a->domain, a->service);
 }
 
 static void add_row(const struct vd_key_info *info, void *ctx)
