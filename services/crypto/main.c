@@ -186,6 +186,14 @@ static vd_status prepare_store(const struct args *args, struct vd_diag *diag)
     return VD_OK;
 }
 
+/* What helps if the status is `which` and nobody gave better advice. */
+static vd_status advise(vd_status status, vd_status which, const char *hint, struct vd_diag *diag)
+{
+    if (status == which && hint != NULL)
+        vd_diagf_hint(diag, "%s", hint);
+    return status;
+}
+
 static vd_status open_root(struct vd_keyd *s, const struct args *args, struct vd_diag *diag)
 {
     static const struct {
@@ -209,7 +217,13 @@ static vd_status open_root(struct vd_keyd *s, const struct args *args, struct vd
                                            .hsm_key = args->hsm_key};
 
     s->root_kind = roots[args->root].told;
-    return vd_keyd_root_key(&o, &s->root_key, &s->root, diag);
+    return advise(
+        vd_keyd_root_key(&o, &s->root_key, &s->root, diag), VD_E_DENIED,
+        args->root == ROOT_TPM
+            ? "the root key opens in the state it was sealed to alone: boot that one; with "
+              "--authority its owner could approve this one"
+            : NULL,
+        diag);
 }
 
 static vd_status open_store(struct vd_keyd *s, const struct args *args, struct vd_diag *diag)
@@ -241,7 +255,11 @@ static vd_status open_audit(struct vd_keyd *s, const struct args *args, struct v
         say("--audit off: NOTHING THAT IS DONE WITH KEYS IS RECORDED");
         return VD_OK;
     }
-    return vd_auditring_open(&o, &s->audit.ring, diag);
+    return advise(
+        vd_auditring_open(&o, &s->audit.ring, diag), VD_E_MISSING,
+        "start veridian-auditd first (--log DIR --socket PATH; --ring none where there is "
+        "no kernel side), or say --audit off",
+        diag);
 }
 
 static vd_status open_policy(struct vd_keyd *s, const struct args *args, struct vd_diag *diag)
@@ -256,7 +274,10 @@ static vd_status open_policy(struct vd_keyd *s, const struct args *args, struct 
     if (args->peers != NULL)
         VD_TRY(vd_peers_load(args->peers, &s->peers, diag));
     VD_TRY(vd_secclient_new(&o, &s->policy, diag));
-    return vd_secclient_connect(s->policy, diag);
+    return advise(vd_secclient_connect(s->policy, diag), VD_E_MISSING,
+                  "start veridian-securityd first (--store DIR --policy POLICY.vpol), or say --mac "
+                  "off",
+                  diag);
 }
 
 /* The TPM as it was opened: for the sandbox. */

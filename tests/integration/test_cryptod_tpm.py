@@ -92,7 +92,8 @@ def case_the_state_decides_whether_it_starts():
         check(m)
         m.stop()
         m.tpm2("tpm2_pcrextend", "16:sha256=" + "11" * 32)
-        assert "16" in m.start(code=1)
+        message = m.start(code=1)
+        assert "16" in message and "--authority" in message, message
         m.tpm2("tpm2_pcrreset", "16")
         m.start()
         check(m)
@@ -108,7 +109,7 @@ def case_an_older_store_is_noticed():
         m.stop()
         shutil.rmtree(m.store)
         shutil.copytree(m / "old", m.store)
-        m.start(code=1)
+        assert "--accept-restored-store" in m.start(code=1)
         m.start("--accept-restored-store")
         check(m)
 
@@ -126,6 +127,22 @@ def case_another_tpm_or_no_root_key():
             m.tpm = own
         m.start()
         check(m)
+
+
+def case_what_is_missing_is_named():
+    """Which service is to be started, or which option is meant, when the start is refused."""
+    with Machine() as m:
+        base = [DAEMON, "--store", m.store, "--socket", m.socket]
+        tpm = ["--root", "tpm", "--tpm", m.tpm.name]
+        for more, code, text in (
+                ([*tpm, "--audit-socket", m / "none"], 3, "start veridian-auditd"),
+                ([*tpm, "--audit", "off", "--security-socket", m / "none"], 3,
+                 "start veridian-securityd"),
+                (["--root", "passphrase", "--passphrase-file", m / "word"], 2, "--root tpm")):
+            with open(m / "word", "w", encoding="ascii") as f:
+                f.write("a passphrase\n")
+            ran = subprocess.run([*base, *more], capture_output=True, text=True, timeout=60, check=False)
+            assert ran.returncode == code and text in ran.stderr, (more, ran.returncode, ran.stderr)
 
 
 def case_the_tpm_goes_away():

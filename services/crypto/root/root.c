@@ -174,9 +174,11 @@ static vd_status open_file(struct vd_root *root, const struct vd_root_options *o
     vd_diag_file(diag, root->path);
     VD_TRY(vd_root_file_read(bytes.data, bytes.size, root->file, diag));
     vd_diag_file(diag, "");
-    if (root->file->kind != options->kind)
+    if (root->file->kind != options->kind) {
+        vd_diagf_hint(diag, "--root %s", vd_root_kind_name(root->file->kind));
         return vd_diagf(diag, VD_E_USAGE, "%s is of kind %s, not %s", root->path,
                         vd_root_kind_name(root->file->kind), vd_root_kind_name(options->kind));
+    }
     if (root->file->kind == VD_ROOT_TPM || root->file->counter != 0)
         VD_TRY(need_keeper(root, options->tpm, diag));
     work.keeper = root->keeper;

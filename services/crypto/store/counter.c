@@ -14,7 +14,8 @@ static vd_status accept_or(struct vd_kstore *store, bool accept, vd_status statu
         store->header.restored++;
         return VD_OK;
     }
-    vd_diag_hint(diag, "if this store was put back on purpose, accept it once as a restored store");
+    vd_diag_hint(diag,
+                 "if this store was put back on purpose, accept it once: --accept-restored-store");
     return status;
 }
 
