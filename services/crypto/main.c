@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -226,6 +227,15 @@ static vd_status open_root(struct vd_keyd *s, const struct args *args, struct vd
         diag);
 }
 
+/* A wrong --store, or keys that somebody removed, should not pass unnoticed. */
+static bool is_empty(const char *directory)
+{
+    char path[PATH_MAX];
+
+    return snprintf(path, sizeof(path), "%s/keys.db", directory) < (int)sizeof(path) &&
+           access(path, F_OK) != 0;
+}
+
 static vd_status open_store(struct vd_keyd *s, const struct args *args, struct vd_diag *diag)
 {
     struct vd_kstore_options o = {.directory = args->store,
@@ -233,6 +243,8 @@ static vd_status open_store(struct vd_keyd *s, const struct args *args, struct v
                                   .now = vd_keyd_now(),
                                   .flags = VD_KSTORE_CREATE};
 
+    if (is_empty(args->store))
+        say("there are no keys in the store's directory: a new store is made");
     s->counter =
         (struct vd_kstore_counter){s->root, vd_root_counter_read, vd_root_counter_increment};
     if (vd_root_has_counter(s->root))

@@ -145,6 +145,18 @@ def case_what_is_missing_is_named():
             assert ran.returncode == code and text in ran.stderr, (more, ran.returncode, ran.stderr)
 
 
+def case_a_new_store_is_told():
+    """Keys that somebody removed, or a wrong --store."""
+    with Machine() as m:
+        for new in (True, False, True):
+            m.start()
+            m.daemon.terminate()
+            assert ("a new store is made" in m.daemon.communicate(timeout=60)[1]) == new
+            m.daemon = None
+            if not new:
+                os.unlink(os.path.join(m.store, "keys.db"))
+
+
 def case_the_tpm_goes_away():
     with Machine() as m:
         make(m)
