@@ -72,7 +72,7 @@ static vd_status find_viewed(struct vd_keyd_conn *c, const struct vd_keyd_call *
 
     VD_TRY(vd_keyd_handle_find(c, handle, ret, diag));
     vd_keyd_key_facts(*ret, &facts);
-    return vd_keyd_permit(c, c->server->rights[call->verb], facts.label, diag);
+    return vd_keyd_permit_verb(c, call->verb, *ret, facts.label, diag);
 }
 
 vd_status vd_keyd_attached(struct vd_keyd_conn *c, struct vd_keyd_call *call, struct vd_diag *diag)

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "services/crypto/audit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/audit/record.h"
@@ -89,33 +90,63 @@ static vd_status refuse(vd_status status, struct vd_diag *diag)
                     status == VD_E_MISSING ? "no audit daemon" : vd_status_text(status));
 }
 
+vd_status vd_keyd_audit_open(struct vd_keyd_audit *audit, struct vd_diag *diag)
+{
+    struct vd_auditring *ring = NULL;
+
+    VD_TRY(vd_auditring_open(&audit->options, &ring, diag));
+    atomic_store(&audit->ring, ring);
+    return VD_OK;
+}
+
+void vd_keyd_audit_close(struct vd_keyd_audit *audit)
+{
+    while (audit->given_up_count != 0)
+        (void)!vd_auditring_close(audit->given_up[--audit->given_up_count], NULL);
+    (void)!vd_auditring_close(atomic_exchange(&audit->ring, NULL), NULL);
+}
+
+void vd_keyd_audit_tend(struct vd_keyd_audit *audit)
+{
+    struct vd_auditring *ring = atomic_load(&audit->ring);
+
+    if (ring == NULL || vd_auditring_tend(ring, NULL) != VD_E_DENIED ||
+        audit->given_up_count == VD_KEYD_RINGS || vd_keyd_audit_open(audit, NULL) != VD_OK)
+        return;
+    audit->given_up[audit->given_up_count++] = ring;
+    fputs("veridian-cryptod: the audit daemon gave up the ring of records; there is a new one\n",
+          stderr);
+}
+
 vd_status vd_keyd_audit_put(struct vd_keyd_audit *audit, const struct vd_keyd_event *event,
                             struct vd_diag *diag)
 {
+    struct vd_auditring *ring = atomic_load_explicit(&audit->ring, memory_order_acquire);
     uint8_t bytes[2048];
     struct vd_audit_record record;
     struct texts texts;
     struct vd_writer w;
     vd_status status;
 
-    if (audit->ring == NULL)
+    if (ring == NULL)
         return VD_OK;
     fill(event, &texts, &record);
     vd_writer_init(&w, bytes, sizeof(bytes));
     status = vd_audit_record_encode(&record, &w);
     if (status == VD_OK)
-        status = vd_auditring_put(audit->ring, bytes, w.len, VD_IPC_NO_WAIT);
+        status = vd_auditring_put(ring, bytes, w.len, VD_IPC_NO_WAIT);
     if (status == VD_E_BUSY)
-        status = vd_auditring_put(audit->ring, bytes, w.len, vd_ipc_deadline(PUT_MS));
+        status = vd_auditring_put(ring, bytes, w.len, vd_ipc_deadline(PUT_MS));
     return status == VD_OK ? VD_OK : refuse(status, diag);
 }
 
 vd_status vd_keyd_audit_flush(struct vd_keyd_audit *audit, struct vd_diag *diag)
 {
+    struct vd_auditring *ring = atomic_load_explicit(&audit->ring, memory_order_acquire);
     vd_status status;
 
-    if (audit->ring == NULL)
+    if (ring == NULL)
         return VD_OK;
-    status = vd_auditring_flush(audit->ring, vd_ipc_deadline(FLUSH_MS), NULL);
+    status = vd_auditring_flush(ring, vd_ipc_deadline(FLUSH_MS), NULL);
     return status == VD_OK ? VD_OK : refuse(status, diag);
 }

@@ -234,10 +234,48 @@ struct vd_keyd_conn *vd_keyd_conn_new(struct vd_keyd *s, int fd)
     return c;
 }
 
+static bool is_own(const struct vd_ipc_peer *peer)
+{
+    return peer->uid == 0 || peer->uid == getuid();
+}
+
+/* The user, perhaps a new one; NULL: no memory. With the lock, as the two that follow. */
+static struct vd_keyd_user *take_user(struct vd_keyd *s, const struct vd_ipc_peer *peer)
+{
+    struct vd_keyd_user *user = s->users;
+
+    while (user != NULL && user->uid != peer->uid)
+        user = user->next;
+    if (user == NULL) {
+        user = calloc(1, sizeof(*user));
+        if (user == NULL)
+            return NULL;
+        user->uid = peer->uid;
+        user->own = is_own(peer);
+        user->next = s->users;
+        s->users = user;
+    }
+    user->conns++;
+    return user;
+}
+
+static void drop_user(struct vd_keyd *s, struct vd_keyd_user *user)
+{
+    struct vd_keyd_user **at = &s->users;
+
+    if (--user->conns != 0)
+        return;
+    while (*at != user)
+        at = &(*at)->next;
+    *at = user->next;
+    free(user);
+}
+
 static void *run_conn(void *arg)
 {
     struct vd_keyd_conn *c = arg, **at;
     struct vd_keyd *s = c->server;
+    struct vd_keyd_user *user = c->user;
     vd_status status = VD_OK;
 
     while (status == VD_OK && !atomic_load_explicit(&s->stopping, memory_order_relaxed))
@@ -250,27 +288,21 @@ static void *run_conn(void *arg)
     vd_keyd_conn_free(c);
     /* The last word: who waits for this thread's end may then free the server. */
     pthread_mutex_lock(&s->lock);
+    drop_user(s, user);
     s->conn_count--;
     pthread_cond_signal(&s->gone);
     pthread_mutex_unlock(&s->lock);
     return NULL;
 }
 
-static bool is_own(const struct vd_ipc_peer *peer)
+/* Room for this one more of that user? */
+static bool has_room(const struct vd_keyd *s, const struct vd_keyd_user *user)
 {
-    return peer->uid == 0 || peer->uid == getuid();
-}
+    uint32_t share = s->max_clients / VD_KEYD_USER_SHARE;
 
-/* Room for one more of that user? With the lock. */
-static bool has_room(const struct vd_keyd *s, const struct vd_ipc_peer *peer)
-{
-    uint32_t share = s->max_clients / VD_KEYD_USER_SHARE, same = 0;
-
-    if (is_own(peer))
+    if (user->own)
         return s->conn_count < s->max_clients + VD_KEYD_RESERVE;
-    for (const struct vd_keyd_conn *c = s->conns; c != NULL; c = c->next)
-        same += c->owner == peer->uid;
-    return s->conn_count < s->max_clients && same < (share == 0 ? 1 : share);
+    return s->conn_count < s->max_clients && user->conns <= (share == 0 ? 1 : share);
 }
 
 static vd_status start_thread(struct vd_keyd_conn *c, struct vd_diag *diag)
@@ -293,7 +325,10 @@ static vd_status enlist(struct vd_keyd_conn *c, struct vd_diag *diag)
     vd_status status = VD_OK;
 
     pthread_mutex_lock(&s->lock);
-    if (!has_room(s, &c->peer)) {
+    c->user = take_user(s, &c->peer);
+    if (c->user == NULL) {
+        status = vd_diag_fail(diag, VD_E_NO_MEMORY, "no memory for a connection");
+    } else if (!has_room(s, c->user)) {
         status = vd_diag_fail(diag, VD_E_BUSY, "too many connections");
     } else {
         c->next = s->conns;
@@ -304,6 +339,10 @@ static vd_status enlist(struct vd_keyd_conn *c, struct vd_diag *diag)
             s->conns = c->next;
             s->conn_count--;
         }
+    }
+    if (status != VD_OK && c->user != NULL) {
+        drop_user(s, c->user);
+        c->user = NULL;
     }
     pthread_mutex_unlock(&s->lock);
     return status;
@@ -322,10 +361,8 @@ vd_status vd_keyd_conn_start(struct vd_keyd *s, int fd, int client, struct vd_di
     }
     c->client = client;
     status = vd_ipc_peer(caller, &c->peer, diag);
-    if (status == VD_OK) {
-        c->owner = c->peer.uid;
+    if (status == VD_OK)
         status = vd_keyd_identify(c, caller, diag);
-    }
     if (status == VD_OK)
         status = enlist(c, diag);
     if (status == VD_OK)

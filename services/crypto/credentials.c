@@ -153,26 +153,26 @@ static vd_status start(struct request *r, struct vd_diag *diag)
     return vd_sys_errno(diag, error, "cannot make a thread", NULL);
 }
 
-void vd_keyd_credentials_take(struct vd_keyd *s)
+vd_status vd_keyd_credentials_take(struct vd_keyd *s)
 {
     struct request *r;
     struct vd_ipc_peer peer;
     struct vd_diag diag = {};
     int fd = -1;
 
-    if (vd_ipc_accept(s->credentials, &fd, &peer, NULL) != VD_OK)
-        return;
+    VD_TRY(vd_ipc_accept(s->credentials, &fd, &peer, NULL));
     r = s->credential_threads < VD_KEYD_CREDENTIALS_MAX ? calloc(1, sizeof(*r)) : NULL;
     if (r == NULL) {
         vd_fd_close(&fd);
-        return;
+        return VD_OK;
     }
     r->server = s;
     r->fd = fd;
     if (start(r, &diag) == VD_OK)
-        return;
+        return VD_OK;
     fprintf(stderr, "veridian-cryptod: %s\n", diag.text);
     drop(r);
+    return VD_OK;
 }
 
 void vd_keyd_credentials_wait(struct vd_keyd *s)

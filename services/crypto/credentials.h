@@ -11,8 +11,8 @@
 
 #define VD_KEYD_CREDENTIALS_MAX 32u /* answered at a time; one more is turned away */
 
-/* Takes a connection and answers it in a thread of its own. */
-void vd_keyd_credentials_take(struct vd_keyd *s);
+/* Takes a connection and answers it in a thread of its own; VD_E_SYSTEM: it waits, for now. */
+vd_status vd_keyd_credentials_take(struct vd_keyd *s);
 
 /* Until every answer is given; the service is stopping. */
 void vd_keyd_credentials_wait(struct vd_keyd *s);

@@ -167,7 +167,7 @@ static vd_status hand_over(struct vd_keyd *s, int client, int conn, const struct
     return vd_ipc_send(s->front, &frame, VD_IPC_NO_WAIT, NULL);
 }
 
-void vd_keyd_front_take(struct vd_keyd *s)
+vd_status vd_keyd_front_take(struct vd_keyd *s)
 {
     int client VD_AUTO(vd_fd_close) = -1, mine = -1;
     int pair[2] = {-1, -1};
@@ -176,12 +176,12 @@ void vd_keyd_front_take(struct vd_keyd *s)
     vd_status status = vd_ipc_accept(s->web, &client, &peer, &diag);
 
     if (status != VD_OK)
-        return;
+        return status;
     mine = fcntl(client, F_DUPFD_CLOEXEC, 0);
     if (mine < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
         vd_fd_close(&mine);
-        return;
+        return VD_E_SYSTEM;
     }
     status = vd_keyd_conn_start(s, pair[0], mine, &diag);
     if (status != VD_OK && diag.status == VD_OK)
@@ -192,4 +192,5 @@ void vd_keyd_front_take(struct vd_keyd *s)
     if (hand_over(s, client, pair[1], &diag) == VD_E_MISSING)
         say("the web interface's process is gone");
     vd_fd_close(&pair[1]);
+    return VD_OK;
 }

@@ -24,7 +24,7 @@ struct vd_keyd_front_options {
 vd_status vd_keyd_front_start(const struct vd_keyd_front_options *options, int *ret,
                               struct vd_diag *diag);
 
-/* Takes a connection of the web interface and hands it over. */
-void vd_keyd_front_take(struct vd_keyd *s);
+/* Takes a connection of the web interface and hands it over; VD_E_SYSTEM: it waits, for now. */
+vd_status vd_keyd_front_take(struct vd_keyd *s);
 
 #endif

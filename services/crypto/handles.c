@@ -2,7 +2,6 @@
 /* What belongs to one connection: handles of keys, and the end of everything it had. */
 #define _GNU_SOURCE
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "lib/diagf.h"
 #include "services/crypto/server.h"
@@ -108,10 +107,7 @@ void vd_keyd_conn_clear(struct vd_keyd_conn *c)
     c->handles = NULL;
     c->handle_room = c->handle_count = c->next_place = 0;
     for (uint32_t i = 0; i < VD_KEY_BUFFERS_MAX; i++)
-        if (c->buffers[i].data != NULL)
-            munmap(c->buffers[i].data, c->buffers[i].size);
-    for (uint32_t i = 0; i < VD_KEY_BUFFERS_MAX; i++)
-        c->buffers[i] = (struct vd_keyd_buffer){};
+        vd_keyd_buffer_drop(c, &c->buffers[i]);
     vd_keyd_arena_free(c);
     free(c->batch);
     c->batch = NULL;

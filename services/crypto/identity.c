@@ -148,3 +148,20 @@ vd_status vd_keyd_permit(struct vd_keyd_conn *c, uint32_t right, const struct vd
     return vd_diagf(diag, VD_E_DENIED, "the policy does not allow %s " CLASS ":%s on %s",
                     c->context->text, right_name(right), label->text);
 }
+
+vd_status vd_keyd_permit_verb(struct vd_keyd_conn *c, uint32_t verb, const struct vd_keyd_key *key,
+                              const struct vd_keyd_label *label, struct vd_diag *diag)
+{
+    vd_status status = vd_keyd_permit(c, c->server->rights[verb], label, diag);
+    struct vd_keyd_event event;
+
+    if (status == VD_OK)
+        return VD_OK;
+    event = vd_keyd_event(c, verb, key);
+    event.label = label->text;
+    event.status = status;
+    event.detail = diag->text;
+    (void)!vd_keyd_audit_put(&c->server->audit, &event,
+                             NULL); /* a refusal stands, recorded or not */
+    return status;
+}

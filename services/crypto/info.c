@@ -267,7 +267,7 @@ vd_status vd_keyd_public(struct vd_keyd_conn *c, struct vd_keyd_call *call, stru
     VD_TRY(vd_key_read_end(&call->in, diag));
     VD_TRY(vd_keyd_handle_find(c, handle, &key, diag));
     vd_keyd_key_facts(key, &facts);
-    VD_TRY(vd_keyd_permit(c, c->server->rights[VD_KEY_PUBLIC], facts.label, diag));
+    VD_TRY(vd_keyd_permit_verb(c, VD_KEY_PUBLIC, key, facts.label, diag));
     if (version > facts.versions)
         return vd_diagf(diag, VD_E_NOT_FOUND, "the key has no version %u", version);
     if (form != VD_ALG_FORM_SPKI && form != VD_ALG_FORM_RAW_PUBLIC)

@@ -102,6 +102,7 @@ static vd_status add_label(struct vd_keyd_keys *keys, struct vd_keyd_label *labe
     full = keys->label_count >= VD_KEYD_LABELS_MAX;
     if (!full) {
         keys->label_count++;
+        label->listed = true;
         label->next = *label_bucket(keys, label->text);
         *label_bucket(keys, label->text) = label;
     }
@@ -124,28 +125,58 @@ static vd_status name_label(struct vd_keyd_keys *keys, struct vd_keyd_label *lab
     return status;
 }
 
-static vd_status get_label(struct vd_keyd_keys *keys, const char *text, bool subject,
-                           const struct vd_keyd_label **ret, struct vd_diag *diag)
+static vd_status new_label(struct vd_keyd_keys *keys, const char *text, bool subject,
+                           struct vd_keyd_label **ret, struct vd_diag *diag)
 {
-    struct vd_keyd_label *label = find_label(keys, text, subject);
+    struct vd_keyd_label *label = calloc(1, sizeof(*label) + strlen(text) + 1);
     vd_status status;
 
-    if (label != NULL) {
-        *ret = label;
-        return VD_OK;
-    }
-    label = calloc(1, sizeof(*label) + strlen(text) + 1);
     if (label == NULL)
         return vd_diag_fail(diag, VD_E_NO_MEMORY, "no memory for a label");
     label->subject = subject;
     vd_copy(label->text, text, strlen(text) + 1);
     status = name_label(keys, label, diag);
     if (status == VD_OK)
-        status = add_label(keys, label, diag);
-    if (status != VD_OK) {
+        *ret = label;
+    else
         free(label);
-        return status;
+    return status;
+}
+
+void vd_keyd_label_drop(struct vd_keyd_keys *keys, const struct vd_keyd_label *label)
+{
+    if (label->listed)
+        return;
+    if (keys->policy != NULL)
+        vd_secclient_forget(keys->policy, label->number);
+    free((void *)(uintptr_t)label);
+}
+
+static vd_status get_label(struct vd_keyd_keys *keys, const char *text, bool subject,
+                           const struct vd_keyd_label **ret, struct vd_diag *diag)
+{
+    struct vd_keyd_label *label = find_label(keys, text, subject);
+    vd_status status;
+
+    if (label == NULL) {
+        VD_TRY(new_label(keys, text, subject, &label, diag));
+        status = add_label(keys, label, diag);
+        if (status != VD_OK) {
+            vd_keyd_label_drop(keys, label);
+            return status;
+        }
     }
+    *ret = label;
+    return VD_OK;
+}
+
+vd_status vd_keyd_label_try(struct vd_keyd_keys *keys, const char *text,
+                            const struct vd_keyd_label **ret, struct vd_diag *diag)
+{
+    struct vd_keyd_label *label = find_label(keys, text, false);
+
+    if (label == NULL)
+        VD_TRY(new_label(keys, text, false, &label, diag));
     *ret = label;
     return VD_OK;
 }
@@ -281,10 +312,14 @@ vd_status vd_keyd_keys_open(struct vd_keyd_keys *keys, const struct vd_kstore_ke
         pthread_mutex_unlock(&key->lock);
     } else {
         /* Whoever made the entry holds its lock until the facts are there. */
+        struct vd_keyd_facts facts;
         pthread_mutex_lock(&key->lock);
+        vd_keyd_key_facts(key, &facts);
         pthread_mutex_unlock(&key->lock);
         pthread_mutex_destroy(&made->lock);
         free(made);
+        if (facts.label == NULL)
+            status = vd_diag_fail(diag, VD_E_BUSY, "the key's row could not be read");
     }
     if (status != VD_OK) {
         vd_keyd_key_drop(keys, key);

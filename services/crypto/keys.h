@@ -29,11 +29,12 @@
 #define VD_KEYD_LABEL_BUCKETS 1024u
 #define VD_KEYD_LABELS_MAX    16384u /* different labels in the life of a process */
 
-/* A key's label or a caller's context; lives as long as the process. */
+/* A key's label or a caller's context; lives as long as the process, once it is listed. */
 struct vd_keyd_label {
     struct vd_keyd_label *next;
     uint32_t number; /* secclient's; 0: the policy is not asked */
     bool subject;    /* a caller's */
+    bool listed;     /* else somebody's own: vd_keyd_label_drop frees it */
     char text[];
 };
 
@@ -99,6 +100,14 @@ void vd_keyd_keys_done(struct vd_keyd_keys *keys);
  */
 vd_status vd_keyd_label(struct vd_keyd_keys *keys, const char *text,
                         const struct vd_keyd_label **ret, struct vd_diag *diag);
+
+/*
+ * The same for a label that a request names and of which nobody may yet have a key: it is given
+ * back by vd_keyd_label_drop, so that naming labels fills no table.
+ */
+vd_status vd_keyd_label_try(struct vd_keyd_keys *keys, const char *text,
+                            const struct vd_keyd_label **ret, struct vd_diag *diag);
+void vd_keyd_label_drop(struct vd_keyd_keys *keys, const struct vd_keyd_label *label);
 
 /* The same for the context of a caller. */
 vd_status vd_keyd_subject(struct vd_keyd_keys *keys, const char *text,

@@ -260,15 +260,14 @@ static vd_status open_store(struct vd_keyd *s, const struct args *args, struct v
 
 static vd_status open_audit(struct vd_keyd *s, const struct args *args, struct vd_diag *diag)
 {
-    const struct vd_auditring_options o = {.socket = args->audit_socket,
-                                           .server_uid = VD_AUDITRING_ANY_UID};
-
     if (!is_on(args, args->audit)) {
         say("--audit off: NOTHING THAT IS DONE WITH KEYS IS RECORDED");
         return VD_OK;
     }
+    s->audit.options = (struct vd_auditring_options){.socket = args->audit_socket,
+                                                     .server_uid = VD_AUDITRING_ANY_UID};
     return advise(
-        vd_auditring_open(&o, &s->audit.ring, diag), VD_E_MISSING,
+        vd_keyd_audit_open(&s->audit, diag), VD_E_MISSING,
         "start veridian-auditd first (--log DIR --socket PATH; --ring none where there is "
         "no kernel side), or say --audit off",
         diag);

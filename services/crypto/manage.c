@@ -178,9 +178,12 @@ static vd_status make(struct vd_keyd *s, const struct vd_kstore_attributes *attr
                       const struct vd_alg_import *from, uint8_t ret_id[VD_KEY_ID_SIZE],
                       struct vd_diag *diag)
 {
+    const struct vd_keyd_label *label;
     struct vd_alg_key *key = NULL;
     vd_status status = check_name(s, attributes->name, diag);
 
+    if (status == VD_OK)
+        status = vd_keyd_label(&s->keys, attributes->label, &label, diag);
     if (status == VD_OK)
         status = from != NULL
                      ? vd_alg_key_import(s->alg, from, &key, diag)
@@ -204,9 +207,12 @@ static vd_status add(struct vd_keyd_conn *c, struct vd_keyd_call *call,
     vd_status status;
 
     VD_TRY(vd_keyd_attributes(s, wanted, &attributes, diag));
-    VD_TRY(vd_keyd_label(&s->keys, attributes.label, &label, diag));
+    VD_TRY(vd_keyd_label_try(&s->keys, attributes.label, &label, diag));
     event.name = attributes.name;
-    VD_TRY(vd_keyd_manage_begin(c, s->rights[call->verb], label, &event, diag));
+    status = vd_keyd_manage_begin(c, s->rights[call->verb], label, &event, diag);
+    vd_keyd_label_drop(&s->keys, label);
+    VD_TRY(status);
+    event.label = attributes.label;
     status = make(s, &attributes, from, id, diag);
     event.id = status == VD_OK ? id : NULL;
     VD_TRY(vd_keyd_manage_end(c, &event, status, diag));
@@ -248,6 +254,7 @@ struct change {
     struct vd_keyd_key *key;
     struct vd_keyd_facts facts;
     struct vd_keyd_event event;
+    uint32_t destroyed; /* this version alone; 0: none */
 };
 
 static vd_status begin(struct vd_keyd_conn *c, const struct vd_keyd_call *call, uint32_t handle,
@@ -256,6 +263,7 @@ static vd_status begin(struct vd_keyd_conn *c, const struct vd_keyd_call *call, 
     VD_TRY(vd_keyd_handle_find(c, handle, &ret->key, diag));
     vd_keyd_key_facts(ret->key, &ret->facts);
     ret->event = vd_keyd_event(c, call->verb, ret->key);
+    ret->destroyed = 0;
     return vd_keyd_manage_begin(c, c->server->rights[call->verb], ret->facts.label, &ret->event,
                                 diag);
 }
@@ -265,6 +273,16 @@ static void lock(struct change *change)
 {
     pthread_mutex_lock(&change->key->lock);
     vd_keyd_key_facts(change->key, &change->facts);
+}
+
+/* That version, of which the change was the destruction, is no more. */
+static bool is_destroyed(const struct vd_keyd *s, const struct change *change)
+{
+    struct vd_kstore_version version;
+
+    return change->destroyed != 0 &&
+           (vd_kstore_version(s->store, change->key->id, change->destroyed, &version) != VD_OK ||
+            version.destroyed);
 }
 
 /* Everybody sees the change from here on. */
@@ -280,7 +298,9 @@ static vd_status end(struct vd_keyd_conn *c, struct change *change, vd_status st
     vd_keyd_key_forget(&s->keys, change->key, 0);
     pthread_mutex_unlock(&change->key->lock);
     if (facts.state != VD_KEY_ACTIVE)
-        vd_keyd_end_streams(s, change->key);
+        vd_keyd_end_streams(s, change->key, 0);
+    else if (is_destroyed(s, change))
+        vd_keyd_end_streams(s, change->key, change->destroyed);
     return vd_keyd_manage_end(c, &change->event, status, diag);
 }
 
@@ -360,13 +380,18 @@ static vd_status merge(const struct change *change, uint32_t which,
     return check_times(inout->not_before, inout->not_after, diag);
 }
 
-/* A key is given away only by one who might have made it there. */
-static vd_status check_label(struct vd_keyd_conn *c, const char *text, struct vd_diag *diag)
+vd_status vd_keyd_permit_label(struct vd_keyd_conn *c, uint32_t right, const char *text,
+                               struct vd_diag *diag)
 {
+    struct vd_keyd_keys *keys = &c->server->keys;
     const struct vd_keyd_label *label;
+    vd_status status;
 
-    VD_TRY(vd_keyd_label(&c->server->keys, text, &label, diag));
-    return vd_keyd_permit(c, c->server->rights[VD_KEY_CREATE], label, diag);
+    VD_TRY(vd_keyd_label_try(keys, text, &label, diag));
+    status = vd_keyd_permit(c, right, label, diag);
+    vd_keyd_label_drop(keys, label);
+    VD_TRY(status);
+    return vd_keyd_label(keys, text, &label, diag);
 }
 
 static vd_status set(struct vd_keyd_conn *c, struct change *change, uint32_t which,
@@ -379,7 +404,8 @@ static vd_status set(struct vd_keyd_conn *c, struct change *change, uint32_t whi
     VD_TRY(vd_kstore_get(s->store, change->key->id, &row));
     VD_TRY(merge(change, which, wanted, &row.attributes, diag));
     if ((which & VD_KEY_SET_LABEL) != 0)
-        VD_TRY(check_label(c, row.attributes.label, diag));
+        /* A key is given away only by one who might have made it there. */
+        VD_TRY(vd_keyd_permit_label(c, s->rights[VD_KEY_CREATE], row.attributes.label, diag));
     if ((which & VD_KEY_SET_USAGE_LIMIT) != 0)
         vd_keyd_key_settle(&s->keys, change->key);
     return vd_kstore_set(s->store, change->key->id, &row.attributes, vd_keyd_now(), diag);
@@ -466,7 +492,7 @@ vd_status vd_keyd_destroy(struct vd_keyd_conn *c, struct vd_keyd_call *call, str
         return vd_diag_fail(diag, VD_E_RANGE,
                             "a single version is destroyed at once, without grace");
     VD_TRY(begin(c, call, handle, &change, diag));
-    change.event.version = version;
+    change.event.version = change.destroyed = version;
     lock(&change);
     status = destroy(c->server, &change, version, &time, diag);
     VD_TRY(end(c, &change, status, diag));

@@ -17,6 +17,10 @@ vd_status vd_keyd_manage_begin(struct vd_keyd_conn *c, uint32_t right,
 vd_status vd_keyd_manage_end(struct vd_keyd_conn *c, struct vd_keyd_event *event, vd_status status,
                              struct vd_diag *diag);
 
+/* May the caller have a key under this label, which a request names? Known to the service if so. */
+vd_status vd_keyd_permit_label(struct vd_keyd_conn *c, uint32_t right, const char *text,
+                               struct vd_diag *diag);
+
 /* A request's attributes with what they leave out filled in and checked. */
 vd_status vd_keyd_attributes(const struct vd_keyd *s, const struct vd_key_attributes *from,
                              struct vd_kstore_attributes *ret, struct vd_diag *diag);

@@ -63,26 +63,85 @@ vd_status vd_keyd_part_private(struct vd_keyd_conn *c, const struct vd_key_part 
     return VD_OK;
 }
 
+/* Takes bytes from what there is for all and from the user's share of it; false: too many. */
+static bool take_bytes(_Atomic uint64_t *all, _Atomic uint64_t *user, uint64_t most, uint64_t want)
+{
+    if (user != NULL && atomic_fetch_add(user, want) + want > most / VD_KEYD_USER_SHARE) {
+        atomic_fetch_sub(user, want);
+        return false;
+    }
+    if (atomic_fetch_add(all, want) + want <= most)
+        return true;
+    atomic_fetch_sub(all, want);
+    if (user != NULL)
+        atomic_fetch_sub(user, want);
+    return false;
+}
+
+static void give_bytes(_Atomic uint64_t *all, _Atomic uint64_t *user, uint64_t bytes)
+{
+    atomic_fetch_sub(all, bytes);
+    if (user != NULL)
+        atomic_fetch_sub(user, bytes);
+}
+
+/* Where the user's bytes are counted; NULL: he has no share but all. */
+static struct vd_keyd_user *sharer(const struct vd_keyd_conn *c)
+{
+    return c->user != NULL && !c->user->own ? c->user : NULL;
+}
+
+static bool take_arena(struct vd_keyd_conn *c, uint64_t want)
+{
+    struct vd_keyd_user *user = sharer(c);
+
+    return take_bytes(&c->server->arena_bytes, user != NULL ? &user->arena_bytes : NULL,
+                      VD_KEYD_ARENA_BYTES, want);
+}
+
+static void give_arena(struct vd_keyd_conn *c, uint64_t bytes)
+{
+    struct vd_keyd_user *user = sharer(c);
+
+    give_bytes(&c->server->arena_bytes, user != NULL ? &user->arena_bytes : NULL, bytes);
+}
+
+static bool take_mapped(struct vd_keyd_conn *c, uint64_t want)
+{
+    struct vd_keyd_user *user = sharer(c);
+
+    return take_bytes(&c->server->mapped_bytes, user != NULL ? &user->mapped_bytes : NULL,
+                      VD_KEYD_MAPPED_BYTES, want);
+}
+
+void vd_keyd_buffer_drop(struct vd_keyd_conn *c, struct vd_keyd_buffer *buffer)
+{
+    struct vd_keyd_user *user = sharer(c);
+
+    if (buffer->data == NULL)
+        return;
+    munmap(buffer->data, buffer->size);
+    give_bytes(&c->server->mapped_bytes, user != NULL ? &user->mapped_bytes : NULL, buffer->size);
+    *buffer = (struct vd_keyd_buffer){};
+}
+
 /* A larger arena; pieces that were taken from the one before stay where they are until reset. */
 static vd_status grow(struct vd_keyd_conn *c, size_t size, struct vd_diag *diag)
 {
-    struct vd_keyd *s = c->server;
     size_t want = size > ARENA_FIRST ? (size + 4095) & ~(size_t)4095 : ARENA_FIRST;
     struct vd_keyd_piece *piece = &c->pieces[c->piece_count];
     void *data;
 
     if (c->piece_count == VD_KEYD_PIECES)
         return vd_diag_fail(diag, VD_E_BUG, "no place for more private memory");
-    if (atomic_fetch_add(&s->arena_bytes, want) + want > VD_KEYD_ARENA_BYTES) {
-        atomic_fetch_sub(&s->arena_bytes, want);
+    if (!take_arena(c, want))
         return vd_diag_fail(diag, VD_E_NO_MEMORY,
                             "too much is worked on at this moment; try again later");
-    }
     data = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED || madvise(data, want, MADV_DONTDUMP) != 0) {
         if (data != MAP_FAILED)
             munmap(data, want);
-        atomic_fetch_sub(&s->arena_bytes, want);
+        give_arena(c, want);
         return vd_diag_fail(diag, VD_E_NO_MEMORY, "no memory for the request");
     }
     *piece = (struct vd_keyd_piece){.data = data, .size = want};
@@ -112,7 +171,7 @@ found:
 static void drop_piece(struct vd_keyd_conn *c, struct vd_keyd_piece *piece)
 {
     munmap(piece->data, piece->size);
-    atomic_fetch_sub(&c->server->arena_bytes, piece->size);
+    give_arena(c, piece->size);
     *piece = (struct vd_keyd_piece){};
 }
 
@@ -175,6 +234,10 @@ static vd_status add_buffer(struct vd_keyd_conn *c, int fd, uint64_t size,
     data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED)
         return vd_sys_errno(diag, errno, "cannot map the buffer", NULL);
+    if (!take_mapped(c, size)) {
+        munmap(data, size);
+        return vd_diag_fail(diag, VD_E_NO_MEMORY, "too many shared buffers at this moment");
+    }
     (void)!madvise(data, size, MADV_DONTDUMP);
     *free_one = (struct vd_keyd_buffer){data, size, ++c->numbers};
     *ret = free_one;
@@ -201,8 +264,7 @@ vd_status vd_keyd_buffer(struct vd_keyd_conn *c, struct vd_keyd_call *call, stru
     buffer = find_buffer(c, number);
     if (buffer == NULL)
         return vd_diagf(diag, VD_E_HANDLE, "this connection has no buffer %u", number);
-    munmap(buffer->data, buffer->size);
-    *buffer = (struct vd_keyd_buffer){};
+    vd_keyd_buffer_drop(c, buffer);
     vd_write_le32(&call->out, number);
     return VD_OK;
 }

@@ -61,12 +61,20 @@ static void *keep(void *arg)
         pthread_mutex_unlock(&s->lock);
         purge(s);
         vd_keyd_keys_sweep(&s->keys);
-        if (s->audit.ring != NULL)
-            (void)!vd_auditring_tend(s->audit.ring, NULL);
+        vd_keyd_audit_tend(&s->audit);
         pthread_mutex_lock(&s->lock);
     }
     pthread_mutex_unlock(&s->lock);
     return NULL;
+}
+
+/* Out of descriptors or memory: who connects waits, and is not to be asked for at once again. */
+static void pause_after(vd_status status)
+{
+    const struct timespec pause = {.tv_nsec = 10'000'000};
+
+    if (status == VD_E_SYSTEM || status == VD_E_NO_MEMORY)
+        nanosleep(&pause, NULL);
 }
 
 static void take_connection(struct vd_keyd *s)
@@ -78,11 +86,7 @@ static void take_connection(struct vd_keyd *s)
 
     if (status == VD_OK)
         status = vd_keyd_conn_start(s, fd, -1, &diag);
-    /* Out of descriptors or memory: the connection waits; not to be asked for it at once again. */
-    if (status == VD_E_SYSTEM || status == VD_E_NO_MEMORY) {
-        const struct timespec pause = {.tv_nsec = 10'000'000};
-        nanosleep(&pause, NULL);
-    }
+    pause_after(status);
 }
 
 static vd_status accept_all(struct vd_keyd *s, struct vd_diag *diag)
@@ -100,9 +104,9 @@ static vd_status accept_all(struct vd_keyd *s, struct vd_diag *diag)
         if (wanted[1].revents != 0)
             take_connection(s);
         if (wanted[2].revents != 0)
-            vd_keyd_front_take(s);
+            pause_after(vd_keyd_front_take(s));
         if (wanted[3].revents != 0)
-            vd_keyd_credentials_take(s);
+            pause_after(vd_keyd_credentials_take(s));
     }
 }
 
@@ -148,8 +152,7 @@ void vd_keyd_done(struct vd_keyd *s)
         pthread_cond_destroy(&s->wake);
         pthread_mutex_destroy(&s->lock);
     }
-    if (s->audit.ring != NULL)
-        (void)!vd_auditring_close(s->audit.ring, NULL);
+    vd_keyd_audit_close(&s->audit);
     vd_kstore_close(s->store);
     vd_root_free(s->root);
     vd_secret_done(&s->root_key);

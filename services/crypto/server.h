@@ -26,8 +26,18 @@
 #define VD_KEYD_PIECES      8u
 #define VD_KEYD_ARENA_KEPT  (2u << 20)   /* private memory that a connection keeps */
 #define VD_KEYD_ARENA_BYTES (512u << 20) /* of all connections together */
+#define VD_KEYD_MAPPED_BYTES \
+    (4ull << 30) /* of their shared buffers; a user has his share of both */
 
 struct vd_keyd_conn;
+
+/* A user who is connected, and what his connections take together. */
+struct vd_keyd_user {
+    struct vd_keyd_user *next; /* under the server's lock */
+    uint32_t uid, conns;       /* likewise */
+    bool own;                  /* root, the service's own: no share but all */
+    _Atomic uint64_t arena_bytes, mapped_bytes;
+};
 
 struct vd_keyd {
     /* Set by the program before vd_keyd_start. */
@@ -59,10 +69,11 @@ struct vd_keyd {
     pthread_cond_t wake;  /* the keeper is to look again */
     struct vd_keyd_conn *conns;
     uint32_t conn_count;
+    struct vd_keyd_user *users;
     pthread_t keeper;
     bool keeping;
     vd_status purge_failed; /* the keeper's: what it has said already */
-    _Atomic uint64_t arena_bytes;
+    _Atomic uint64_t arena_bytes, mapped_bytes;
     _Atomic uint64_t counts[VD_KEY_STATUS_COUNT]; /* those that only grow */
 };
 
@@ -102,9 +113,9 @@ struct vd_keyd_conn {
     struct vd_keyd *server;
     struct vd_keyd_conn *next; /* under the server's lock */
     int fd;
-    uint32_t owner; /* user whose share of the connections it takes */
-    int client;     /* whose connection a front process speaks for; -1: its own */
+    int client; /* whose connection a front process speaks for; -1: its own */
     struct vd_ipc_peer peer;
+    struct vd_keyd_user *user;           /* NULL: not enlisted */
     const struct vd_keyd_label *context; /* NULL: none */
     struct vd_ipc_lane lane;
 
@@ -159,8 +170,8 @@ void vd_keyd_conn_free(struct vd_keyd_conn *c);
 vd_status vd_keyd_answer(struct vd_keyd_conn *c, struct vd_ipc_frame *request, size_t *ret_size,
                          struct vd_diag *diag);
 
-/* Ends the streams of a key that is no more, on every connection. */
-void vd_keyd_end_streams(struct vd_keyd *s, const struct vd_keyd_key *key);
+/* Ends the streams of a key that is no more, or of that version of it (0: all), on every connection. */
+void vd_keyd_end_streams(struct vd_keyd *s, const struct vd_keyd_key *key, uint32_t version);
 
 /* identity.c */
 
@@ -170,6 +181,10 @@ vd_status vd_keyd_identify(struct vd_keyd_conn *c, int fd, struct vd_diag *diag)
 /* May the caller do this to a key of that label? VD_E_DENIED with the reason, recorded. */
 vd_status vd_keyd_permit(struct vd_keyd_conn *c, uint32_t right, const struct vd_keyd_label *label,
                          struct vd_diag *diag);
+
+/* The same of a verb and a key that is open; a denial is recorded. */
+vd_status vd_keyd_permit_verb(struct vd_keyd_conn *c, uint32_t verb, const struct vd_keyd_key *key,
+                              const struct vd_keyd_label *label, struct vd_diag *diag);
 
 /* An event with the caller in it, of a verb; to be filled and recorded. */
 struct vd_keyd_event vd_keyd_event(const struct vd_keyd_conn *c, uint32_t verb,
@@ -203,6 +218,9 @@ vd_status vd_keyd_arena_take(struct vd_keyd_conn *c, size_t size, uint8_t **ret,
 /* Forgets what was taken; `wipe`: it held something secret. */
 void vd_keyd_arena_reset(struct vd_keyd_conn *c, bool wipe);
 void vd_keyd_arena_free(struct vd_keyd_conn *c);
+
+/* Lets a shared buffer go; a free place is fine. */
+void vd_keyd_buffer_drop(struct vd_keyd_conn *c, struct vd_keyd_buffer *buffer);
 
 /* Ends a stream; an empty one is fine. */
 void vd_keyd_stream_drop(struct vd_keyd_conn *c, struct vd_keyd_stream *stream);

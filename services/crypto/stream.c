@@ -25,14 +25,14 @@ void vd_keyd_stream_drop(struct vd_keyd_conn *c, struct vd_keyd_stream *stream)
     pthread_mutex_unlock(&c->stream_lock);
 }
 
-void vd_keyd_end_streams(struct vd_keyd *s, const struct vd_keyd_key *key)
+void vd_keyd_end_streams(struct vd_keyd *s, const struct vd_keyd_key *key, uint32_t version)
 {
     pthread_mutex_lock(&s->lock);
     for (struct vd_keyd_conn *c = s->conns; c != NULL; c = c->next) {
         pthread_mutex_lock(&c->stream_lock);
         for (uint32_t i = 0; i < VD_KEY_STREAMS_MAX; i++) {
             struct vd_keyd_stream *stream = &c->streams[i];
-            if (stream->key != key)
+            if (stream->key != key || (version != 0 && stream->version != version))
                 continue;
             vd_alg_stream_free(stream->stream);
             stream->stream = NULL; /* its owner is told so, and gives the reference back */
@@ -111,12 +111,26 @@ static vd_status hold(const struct vd_keyd_use *use, struct vd_keyd_stream *stre
     return vd_keyd_keys_open(&s->keys, &row, &stream->key, diag);
 }
 
+/* Destroyed meanwhile? Who destroyed it did not see this stream yet. */
+static vd_status check_there(struct vd_keyd_conn *c, const struct vd_keyd_stream *stream,
+                             struct vd_diag *diag)
+{
+    struct vd_keyd_facts facts;
+    struct vd_kstore_version version;
+
+    vd_keyd_key_facts(stream->key, &facts);
+    if (facts.state == VD_KEY_ACTIVE &&
+        vd_kstore_version(c->server->store, stream->key->id, stream->version, &version) == VD_OK &&
+        !version.destroyed)
+        return VD_OK;
+    return vd_diag_fail(diag, VD_E_REVOKED, "the key is destroyed");
+}
+
 static vd_status start(struct vd_keyd_use *use, struct vd_diag *diag)
 {
     struct vd_keyd_conn *c = use->c;
     struct vd_keyd_stream stream = {.verb = use->verb, .number = c->numbers + 1};
     struct vd_keyd_stream *place = find_free(c);
-    struct vd_keyd_facts facts;
     vd_status status;
 
     if (place == NULL)
@@ -130,12 +144,9 @@ static vd_status start(struct vd_keyd_use *use, struct vd_diag *diag)
     if (status == VD_OK) {
         *place = stream;
         c->numbers++;
-        /* Destroyed meanwhile: who destroyed it did not see this stream yet. */
-        vd_keyd_key_facts(stream.key, &facts);
-        if (facts.state != VD_KEY_ACTIVE) {
+        status = check_there(c, place, diag);
+        if (status != VD_OK)
             drop(c, place);
-            status = vd_diag_fail(diag, VD_E_REVOKED, "the key is destroyed");
-        }
     } else {
         drop(c, &stream);
     }
@@ -171,9 +182,10 @@ static vd_status check(struct vd_keyd_conn *c, const struct vd_keyd_stream *stre
     VD_TRY(vd_keyd_use_check(s, &facts, stream->verb, diag));
     if (stream->version < facts.min_decrypt_version)
         return vd_diagf(diag, VD_E_REVOKED, "version %u serves no more", stream->version);
-    VD_TRY(vd_keyd_permit(c, s->rights[stream->verb], facts.label, diag));
-    return stream->stream != NULL ? VD_OK
-                                  : vd_diag_fail(diag, VD_E_REVOKED, "the key was destroyed");
+    VD_TRY(vd_keyd_permit_verb(c, stream->verb, stream->key, facts.label, diag));
+    return stream->stream != NULL
+               ? VD_OK
+               : vd_diag_fail(diag, VD_E_REVOKED, "the key was destroyed, or this version of it");
 }
 
 /* A request for the next piece. */
@@ -191,7 +203,7 @@ static vd_status next(struct vd_keyd_conn *c, struct vd_keyd_stream *stream,
     struct vd_alg_bytes text, there = {};
     struct vd_alg_buffer piece = {};
 
-    c->secret = stream->verb == VD_KEY_STREAM_OPEN;
+    c->secret = true; /* the plaintext is copied in or comes out */
     VD_TRY(vd_keyd_part_private(c, &op->text, &text, diag));
     if (op->out.buffer != 0)
         VD_TRY(vd_keyd_part(c, &op->out, &there, diag));

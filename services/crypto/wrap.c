@@ -224,7 +224,6 @@ static vd_status unwrap(struct vd_keyd_use *use, struct vd_key_attributes *wante
     const struct vd_key_op *op = use->op;
     struct vd_keyd *s = c->server;
     struct vd_kstore_attributes attributes;
-    const struct vd_keyd_label *label;
     struct vd_keyd_wrapped head;
     struct content content;
     struct vd_alg_bytes blob;
@@ -241,8 +240,7 @@ static vd_status unwrap(struct vd_keyd_use *use, struct vd_key_attributes *wante
     VD_TRY(read_content(&text, &content, diag));
     VD_TRY(narrow(&content, wanted, diag));
     VD_TRY(vd_keyd_attributes(s, wanted, &attributes, diag));
-    VD_TRY(vd_keyd_label(&s->keys, attributes.label, &label, diag));
-    VD_TRY(vd_keyd_permit(c, s->rights[VD_KEY_IMPORT], label, diag));
+    VD_TRY(vd_keyd_permit_label(c, s->rights[VD_KEY_IMPORT], attributes.label, diag));
     VD_TRY(vd_secret_set(&material, content.material, content.size, diag));
     VD_TRY(vd_alg_key_load(s->alg, (enum vd_alg_type)attributes.type, &material, &key, diag));
     status = vd_keyd_store_key(s, &attributes, key, ret_id, diag);

@@ -214,3 +214,44 @@ VD_TEST(streams)
     EXPECT(raw_send(VD_KEY_STREAM_END), VD_E_HANDLE);
     raw_tear_down();
 }
+
+static uint32_t stream_start(uint16_t verb, const struct vd_key_op *op)
+{
+    struct vd_key_result result;
+    struct vd_reader r;
+
+    EXPECT(raw_operate(verb, op), VD_OK);
+    r = raw_answer();
+    VD_EXPECT_EQ(vd_key_read_result(&r, &result, NULL), VD_OK);
+    return result.number;
+}
+
+/* A stream holds a key derived from a version, and must not outlive it. */
+VD_TEST(a_stream_ends_with_its_version)
+{
+    static const uint8_t piece[65536];
+    struct vd_key_op op = {.length = 65536};
+    uint32_t handle, old, opened, fresh;
+    uint8_t head[64];
+    size_t size;
+
+    raw_set_up();
+    op.handle = handle = raw_key("a", VD_ALG_AES_256_GCM, 0);
+    old = stream_start(VD_KEY_STREAM_SEAL, &op);
+    size = raw_result(head, sizeof(head));
+    op = raw_op(handle, head, size);
+    opened = stream_start(VD_KEY_STREAM_OPEN, &op);
+    vd_write_le32(raw_begin(), handle);
+    EXPECT(raw_send(VD_KEY_ROTATE), VD_OK);
+    op = (struct vd_key_op){.handle = handle, .length = 65536};
+    fresh = stream_start(VD_KEY_STREAM_SEAL, &op);
+    /* The newest is not destroyed alone: nothing ends by trying. */
+    EXPECT(raw_destroy(handle, 2, 0), VD_E_USAGE);
+    EXPECT(stream_next(fresh, piece, 100, 0), VD_E_SIZE);
+    EXPECT(stream_next(old, piece, 100, 0), VD_E_SIZE);
+    EXPECT(raw_destroy(handle, 1, 0), VD_OK);
+    EXPECT(stream_next(old, piece, 100, 1), VD_E_REVOKED);
+    EXPECT(stream_next(opened, piece, 100, 1), VD_E_REVOKED);
+    EXPECT(stream_next(fresh, piece, 100, 1), VD_OK);
+    raw_tear_down();
+}

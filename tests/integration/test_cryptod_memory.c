@@ -10,15 +10,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/file.h"
 #include "tests/harness.h"
-#include "tests/support/cryptod.h"
+#include "tests/support/cryptod_raw.h"
 
 #define KEY_SIZE 32u
 #define PIECE    (1u << 20)
+#define ROOM     (256u << 10) /* of shared memory */
 
 /* Made while the test runs, and kept inverted: the test's own file does not have it. */
 static uint8_t inverted[KEY_SIZE];
@@ -194,6 +196,56 @@ VD_TEST(a_planted_key_is_found_nowhere)
         cryptod.pid = 0;
     }
     vd_keyclient_free(client);
+}
+
+static void next_piece(uint32_t number, const struct vd_key_op *op)
+{
+    vd_write_le32(raw_begin(), number);
+    vd_write_u8(&raw.w, 0);
+    vd_key_write_op(&raw.w, op);
+    EXPECT(raw_send(VD_KEY_STREAM_NEXT), VD_OK);
+}
+
+/* What a client gives to be sealed piece by piece, in shared memory: it is copied, and wiped. */
+VD_TEST(a_stream_leaves_no_plaintext)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    struct vd_key_op op = {.length = ROOM / 2};
+    struct vd_key_result result;
+    struct vd_reader r;
+    uint64_t looked_at;
+    uint32_t number;
+    uint8_t *shared;
+
+    choose();
+    raw_set_up();
+    op.handle = raw_key("stream", VD_ALG_AES_256_GCM, 0);
+    VD_EXPECT(ftruncate(fd, ROOM) == 0);
+    VD_EXPECT(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0);
+    shared = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    VD_EXPECT(shared != MAP_FAILED);
+    vd_write_le64(raw_begin(), ROOM);
+    EXPECT(cryptod_ask_with(raw.line, VD_KEY_BUFFER, &raw.w, fd, &raw.diag), VD_OK);
+    r = raw_answer();
+    VD_EXPECT_EQ(vd_read_le32(&r, &number), VD_OK);
+    EXPECT(raw_operate(VD_KEY_STREAM_SEAL, &op), VD_OK);
+    r = raw_answer();
+    VD_EXPECT_EQ(vd_key_read_result(&r, &result, NULL), VD_OK);
+    for (size_t i = 0; i < ROOM / 2; i += 4096)
+        plant(shared + i);
+    op.text = (struct vd_key_part){.size = ROOM / 2, .buffer = number};
+    op.out =
+        (struct vd_key_part){.size = ROOM / 2 + 4096, .buffer = number, .offset = ROOM / 2 - 4096};
+    next_piece(result.number, &op);
+    raw_begin();
+    EXPECT(raw_send(VD_KEY_STATUS), VD_OK); /* answered when the request before is forgotten */
+    /* The client's own memory, which the service sees too, is the client's to wipe. */
+    explicit_bzero(shared, ROOM);
+    VD_EXPECT_EQ(count_in_process(cryptod.pid, &looked_at), 0);
+    VD_EXPECT(looked_at > 1u << 20);
+    munmap(shared, ROOM);
+    close(fd);
+    raw_tear_down();
 }
 
 /* The control: the same search finds the key in a process that holds it and does not wipe it. */

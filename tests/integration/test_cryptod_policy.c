@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The key service under a policy and with records: real security server, real audit daemon. */
 #define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "core/abi/auditring.h"
 
 #include "lib/file.h"
 #include "tests/harness.h"
@@ -33,7 +38,7 @@ static uint8_t out[512];
 
 static const char *policy(const char *rules)
 {
-    static char text[4096];
+    static char text[16384];
 
     snprintf(text, sizeof(text),
              "class security\nclass key\nsid kernel\nsid security\nsid unlabeled\n"
@@ -60,9 +65,10 @@ static const char *web_path(void)
     return path;
 }
 
-static void start_under(const char *rules)
+static void start_with(const char *rules, const char *audit_socket)
 {
     static char peers[160];
+    size_t count = 0;
 
     securityd_prepare(policy(rules));
     securityd_start();
@@ -74,10 +80,18 @@ static void start_under(const char *rules)
     const char *const options[] = {
         "--mac",          "require", "--peers", peers,    "--security-socket",
         securityd.socket, "--label", KEY,       "--rest", web_path()};
+    const char *const more[] = {"--audit", "required", "--audit-socket", audit_socket};
     for (size_t i = 0; i < VD_COUNT(options); i++)
-        cryptod.options[i] = options[i];
+        cryptod.options[count++] = options[i];
+    for (size_t i = 0; audit_socket != NULL && i < VD_COUNT(more); i++)
+        cryptod.options[count++] = more[i];
     cryptod_start();
     client = cryptod_client();
+}
+
+static void start_under(const char *rules)
+{
+    start_with(rules, NULL);
 }
 
 static void tear_down(void)
@@ -253,7 +267,7 @@ VD_TEST(a_new_policy_is_in_force_at_once)
     size = 4;
     EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_OK);
     {
-        char text[4096], *rule;
+        char text[16384], *rule;
         snprintf(text, sizeof(text), "%s", policy(""));
         rule = strstr(text, "allow admin_t { key_t");
         VD_EXPECT(rule != NULL);
@@ -271,6 +285,55 @@ VD_TEST(a_new_policy_is_in_force_at_once)
     securityd_start();
     size = 4;
     EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_OK);
+    vd_keyclient_key_free(key);
+    tear_down();
+}
+
+#define MANY 96u /* users, and types: more labels than any table takes */
+
+/* A label of which the policy knows more than 9000. */
+static const char *label_of(uint32_t i)
+{
+    static char label[64];
+
+    snprintf(label, sizeof(label), "many%u:object_r:many%u_t", i / MANY, i % MANY);
+    return label;
+}
+
+static const char *many_labels(void)
+{
+    static char text[8192];
+    size_t size = (size_t)snprintf(text, sizeof(text), "allow user_t key_t:key view;\n");
+
+    for (uint32_t i = 0; i < MANY; i++)
+        size += (size_t)snprintf(text + size, sizeof(text) - size, "type many%u_t;\n", i);
+    for (uint32_t i = 0; i < MANY; i++)
+        size +=
+            (size_t)snprintf(text + size, sizeof(text) - size, "user many%u roles user_r;\n", i);
+    size += (size_t)snprintf(text + size, sizeof(text) - size,
+                             "allow admin_t many%u_t:key { create view };\n", MANY - 1);
+    return size < sizeof(text) ? text : "";
+}
+
+static int names_labels(void)
+{
+    client = cryptod_client();
+    for (uint32_t i = 0; i < MANY * MANY - 1; i++)
+        if (create("mine", label_of(i)) != VD_E_DENIED)
+            return 1;
+    vd_keyclient_free(client);
+    return 0;
+}
+
+/* Whoever may do nothing with labels but name them cannot use up the room that there is for them. */
+VD_TEST(labels_that_are_refused_take_no_room)
+{
+    struct vd_keyclient_key *key;
+
+    start_under(many_labels());
+    VD_EXPECT_EQ(securityd_as_user(UID, names_labels), 0);
+    EXPECT(create("late", label_of(MANY * MANY - 1)), VD_OK);
+    EXPECT(vd_keyclient_open(client, "late", &key, &diag), VD_OK);
     vd_keyclient_key_free(key);
     tear_down();
 }
@@ -397,6 +460,89 @@ VD_TEST(what_cannot_be_recorded_is_refused)
     size = 4;
     EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_OK);
     EXPECT(create("other", KEY), VD_OK);
+    vd_keyclient_key_free(key);
+    tear_down();
+    VD_EXPECT_EQ(auditd_end(SIGTERM), 0);
+}
+
+static vd_status count_denials(void *ctx, uint64_t segment, const struct vd_audit_frame *frame,
+                               const struct vd_audit_record *record)
+{
+    if (record != NULL && vd_audit_has(record, VD_AUDIT_TAG_VERDICT))
+        *(uint32_t *)ctx += record->verdict == VD_EVENT_DENIED;
+    return VD_OK;
+}
+
+/* What the policy takes away from one who has a handle and a stream: refused, recorded. */
+VD_TEST(denials_of_what_was_open_are_recorded)
+{
+    const char *label = "system_u:object_r:third_t";
+    struct vd_keyclient_op op = {.out = {out, sizeof(out), 0}};
+    struct vd_keyclient_bytes text = {"text", 4};
+    struct vd_keyclient_stream *stream;
+    struct vd_audit_report report;
+    uint32_t denials = 0;
+
+    auditd_prepare();
+    auditd_start();
+    start_with("type third_t;\nallow admin_t third_t:key { create view encrypt };", auditd.socket);
+    EXPECT(create("third", label), VD_OK);
+    EXPECT(vd_keyclient_open(client, "third", &op.key, &diag), VD_OK);
+    EXPECT(vd_keyclient_stream_seal(client, &op, &stream, &diag), VD_OK);
+    EXPECT(securityd_load(policy("type third_t;\nallow admin_t third_t:key create;"), &diag),
+           VD_OK);
+    op.out = (struct vd_keyclient_buffer){out, sizeof(out), 0};
+    EXPECT(vd_keyclient_public(op.key, 0, VD_ALG_FORM_SPKI, &op.out, &diag), VD_E_DENIED);
+    EXPECT(vd_keyclient_stream_next(stream, true, &text, &op.out, &diag), VD_E_DENIED);
+    vd_keyclient_stream_free(stream);
+    vd_keyclient_key_free(op.key);
+    tear_down();
+    VD_EXPECT_EQ(auditd_end(SIGTERM), 0);
+    auditd_read(auditd.log, count_denials, &denials, &report);
+    VD_EXPECT_EQ(denials, 2);
+    VD_EXPECT_EQ(records("public", "E_DENIED"), 1);
+    VD_EXPECT_EQ(records("stream-seal", "E_DENIED"), 1);
+}
+
+/* The daemon finds nonsense in the ring and gives it up: refused at first, then there is a new one. */
+VD_TEST(a_ring_that_was_given_up_is_replaced)
+{
+    struct vd_keyclient_key *key = start_recorded();
+    struct vd_auditring_head *ring = MAP_FAILED;
+    char path[300], target[64];
+    struct dirent *entry;
+    bool refused = false;
+    vd_status status = VD_OK;
+    size_t size = 4;
+    DIR *dir;
+
+    EXPECT(operate(key, VD_KEY_ENCRYPT, "text", &size), VD_OK);
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)cryptod.pid);
+    dir = opendir(path);
+    VD_EXPECT(dir != NULL);
+    while ((entry = readdir(dir)) != NULL) {
+        ssize_t got = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+        if (got <= 0 || strncmp(target, "/memfd:veridian-audit", 21) != 0)
+            continue;
+        int fd = openat(dirfd(dir), entry->d_name, O_RDWR | O_CLOEXEC);
+        ring = mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        close(fd);
+    }
+    closedir(dir);
+    VD_EXPECT(ring != MAP_FAILED);
+    __atomic_fetch_add(&ring->head, 1ull << 40, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < 200 && !(refused && status == VD_OK); i++) {
+        size = 4;
+        diag = (struct vd_diag){};
+        status = operate(key, VD_KEY_ENCRYPT, "text", &size);
+        refused |= status == VD_E_NOT_RECORDED;
+        usleep(50'000);
+    }
+    VD_EXPECT(refused);
+    EXPECT(status, VD_OK);
+    EXPECT(create("other", KEY), VD_OK);
+    VD_EXPECT_EQ(records("create", "done"), 2);
+    munmap(ring, sizeof(*ring));
     vd_keyclient_key_free(key);
     tear_down();
     VD_EXPECT_EQ(auditd_end(SIGTERM), 0);
