@@ -67,7 +67,8 @@ struct vd_cli_option {
     enum vd_cli_kind kind;
     size_t store;         /* offset of the member in the struct of args_size bytes */
     const char *help;     /* one line, lower case, no full stop */
-    const char *argument; /* what help calls the value: "FILE"; for a CHOICE its words */
+    const char *argument; /* what help calls the value: "FILE"; for a CHOICE its words,
+                             as for a TEXT of which they are offered: "a|b|c" */
     const char *standard; /* value where it is not given; NULL: zero */
     bool required;
 };

@@ -40,6 +40,16 @@ static void put_words(FILE *out, const struct vd_cli_command *command, const cha
     fprintf(out, "--help%s' ;;\n", own_version ? "" : " --version");
 }
 
+/* "a|b|c" for what may follow an option, "" for a file name. */
+static const char *value_words(const struct vd_cli_option *o)
+{
+    bool words = o->kind == VD_CLI_CHOICE ||
+                 (o->kind == VD_CLI_TEXT && o->argument != NULL &&
+                  strchr(o->argument, '|') != NULL && strchr(o->argument, '=') == NULL);
+
+    return words ? o->argument : "";
+}
+
 /* What may follow an option: the words of a choice, else a file name. */
 static void put_values(FILE *out, const struct vd_cli_command *command, const char *path)
 {
@@ -47,7 +57,7 @@ static void put_values(FILE *out, const struct vd_cli_command *command, const ch
         if (o->kind == VD_CLI_FLAG)
             continue;
         fprintf(out, "    '%s --%s') words='", path, o->name);
-        for (const char *p = o->kind == VD_CLI_CHOICE ? o->argument : ""; *p != '\0'; p++)
+        for (const char *p = value_words(o); *p != '\0'; p++)
             fputc(*p == '|' ? ' ' : *p, out);
         fputs("' ;;\n", out);
     }

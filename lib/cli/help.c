@@ -28,7 +28,7 @@ static void option_label(const struct vd_cli_option *o, char *label, size_t size
 static void put_options(FILE *out, const struct vd_cli_option *options)
 {
     bool own_version = false;
-    char label[160];
+    char label[320];
 
     fputs("\nOptions:\n", out);
     for (const struct vd_cli_option *o = options; o != NULL && o->name != NULL; o++) {

@@ -89,6 +89,12 @@ def case_bash_completes():
     assert "status" in complete("veridian "), complete("veridian ")
     assert complete("veridian stat") == ["status"]
     assert complete("veridian completion ") == ["bash", "--help", "--version"]
+    assert "ml-dsa-65" in complete("veridian key create x --type ")
+    assert complete("veridian key sign x --mechanism edd") == ["eddsa"]
+    assert complete("veridian key cert issue ca --profile s") == ["server"]
+    assert complete("veridian key cert verify c --purpose ") == ["server", "client", "code"]
+    assert "keyCompromise" in complete("veridian key cert revoke ca 1 --reason ")
+    assert "--version" in complete("veridian key destroy x --v")
     assert complete("veridian policy booleans s") == ["set"]
     assert complete("veridian status --js") == ["--json"]
     assert complete("veridian status --json --lo") == ["--log-dir"]

@@ -145,6 +145,17 @@ def case_what_is_missing_is_named():
             assert ran.returncode == code and text in ran.stderr, (more, ran.returncode, ran.stderr)
 
 
+def case_a_pin_that_is_not_given_is_asked_for():
+    with Machine() as m:
+        with open(m / "pin", "w", encoding="ascii") as f:
+            os.chmod(f.fileno(), 0o600)
+            f.write("246810\n")
+        m.start("--pin-file", m / "pin")
+        m.stop()
+        assert "--pin-file" in m.start(code=1)
+        m.start("--pin-file", m / "pin")
+
+
 def case_a_new_store_is_told():
     """Keys that somebody removed, or a wrong --store."""
     with Machine() as m:

@@ -110,6 +110,9 @@ vd_status vd_root_tpm_open(const struct vd_root_work *work, struct vd_secret *ke
         status = vd_diag_fail(diag, VD_E_SIGNATURE, "what the TPM gives out is no root key");
     if (status == VD_OK)
         vd_copy(key->data, secret.bytes, key->size);
+    if (status == VD_E_DENIED && options->pin == NULL &&
+        vd_tpm_policy_has_auth(&work->file->lock.policy))
+        vd_diagf_hint(diag, "the TPM wants the root key's PIN besides: --pin-file FILE");
     vd_wipe(&secret, sizeof(secret));
     vd_wipe(&auth, sizeof(auth));
     return status;

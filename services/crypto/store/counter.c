@@ -15,7 +15,8 @@ static vd_status accept_or(struct vd_kstore *store, bool accept, vd_status statu
         return VD_OK;
     }
     vd_diag_hint(diag,
-                 "if this store was put back on purpose, accept it once: --accept-restored-store");
+                 "accept it once if it was put back on purpose: --accept-restored-store; and no "
+                 "two stores can share a counter (--counter)");
     return status;
 }
 

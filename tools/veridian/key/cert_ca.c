@@ -195,6 +195,14 @@ vd_status vd_cert_ca_issue(struct vd_cert_ca *ca, struct vd_cert_content *conten
     return VD_OK;
 }
 
+const char *vd_cert_serial_typed(char *word)
+{
+    for (char *c = word; *c != '\0'; c++)
+        if (*c >= 'A' && *c <= 'F')
+            *c = (char)(*c - 'A' + 'a');
+    return word;
+}
+
 static vd_status check_serial(const char *serial, struct vd_diag *diag)
 {
     if (vd_cert_serial_valid(serial))

@@ -52,6 +52,9 @@ vd_status vd_cert_ca_issued(struct vd_cert_ca *ca, const char *serial, X509 **re
 vd_status vd_cert_ca_revocation(struct vd_cert_ca *ca, const char *serial, bool *ret_revoked,
                                 struct vd_cert_revocation *ret, struct vd_diag *diag);
 
+/* A serial number that somebody typed or copied from OpenSSL, which writes capitals: in place. */
+const char *vd_cert_serial_typed(char *word);
+
 /* The serial number as it names attachments; false: none of ours. */
 bool vd_cert_serial_of(const X509 *cert, char ret[VD_CERT_SERIAL_HEX]);
 

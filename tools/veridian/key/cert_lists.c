@@ -49,7 +49,7 @@ static vd_status do_revoke(const struct vd_cli_call *call, struct vd_cert_ca *ca
                            struct vd_diag *diag)
 {
     const struct list_args *args = call->args;
-    const char *serial = call->operands[1];
+    const char *serial = vd_cert_serial_typed(call->operands[1]);
     X509 *cert VD_AUTO(vd_cert_free) = NULL;
     struct vd_diag mine = {};
     uint8_t reason;
@@ -333,7 +333,7 @@ static vd_status do_show(const struct vd_cli_call *call, struct vd_cert_ca *ca,
     VD_TRY(vd_cert_ca_open(ca, &args->service, call->operands[0], diag));
     if (call->operand_count == 1)
         return vd_cert_output(ca->cert, args->out, diag);
-    VD_TRY(vd_cert_ca_issued(ca, call->operands[1], &cert, diag));
+    VD_TRY(vd_cert_ca_issued(ca, vd_cert_serial_typed(call->operands[1]), &cert, diag));
     return vd_cert_output(cert, args->out, diag);
 }
 
@@ -352,10 +352,13 @@ static int show(const struct vd_cli_call *call)
     }
 
 static const struct vd_cli_option revoke_options[] = {
-    OPTION("reason", VD_CLI_TEXT, reason,
-           "unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, "
-           "cessationOfOperation, privilegeWithdrawn or aACompromise",
-           "REASON", "unspecified"),
+    {.name = "reason",
+     .kind = VD_CLI_TEXT,
+     .store = offsetof(struct list_args, reason),
+     .help = "why",
+     .argument = "unspecified|keyCompromise|cACompromise|affiliationChanged|superseded|"
+                 "cessationOfOperation|privilegeWithdrawn|aACompromise",
+     .standard = "unspecified"},
     VD_KEY_SOCKET_OPTION,
     {}};
 

@@ -275,7 +275,7 @@ static vd_status do_renew(const struct vd_cli_call *call, struct vd_cert_ca *ca,
     bool revoked;
 
     VD_TRY(vd_cert_ca_open(ca, &args->service, call->operands[0], diag));
-    VD_TRY(vd_cert_ca_issued(ca, call->operands[1], &old, diag));
+    VD_TRY(vd_cert_ca_issued(ca, vd_cert_serial_typed(call->operands[1]), &old, diag));
     VD_TRY(vd_cert_ca_revocation(ca, call->operands[1], &revoked, &revocation, diag));
     if (revoked)
         return vd_diag_fail(diag, VD_E_REVOKED, "a revoked certificate is not renewed");
@@ -373,8 +373,8 @@ static const struct vd_cli_option issue_options[] = {
     {.name = "profile",
      .kind = VD_CLI_TEXT,
      .store = offsetof(struct cert_args, profile),
-     .help = "server, client, code or intermediate",
-     .argument = "PROFILE",
+     .help = "what it is for",
+     .argument = "server|client|code|intermediate",
      .required = true},
     SUBJECT_OPTION(false, "instead of the request's name"),
     OPTION("san", VD_CLI_TEXT, names, "alternative names instead of the request's", "LIST"),

@@ -183,7 +183,7 @@ static GENERAL_NAME *alternative_name(char *text)
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         size_t size = strlen(kinds[i].prefix);
-        if (strncmp(text, kinds[i].prefix, size) != 0)
+        if (strncasecmp(text, kinds[i].prefix, size) != 0) /* OpenSSL writes "DNS:" */
             continue;
         if (text[size] == '\0' || !visible(text) ||
             (kinds[i].kind == GEN_DNS && !dns_good(text + size)))

@@ -38,12 +38,10 @@ struct make_args {
         .name = name_, .kind = kind_, .store = offsetof(struct make_args, member), .help = help_, \
         .argument = argument_                                                                     \
     }
-#define TYPE_OPTION(required_)                                                            \
-    {                                                                                     \
-        .name = "type", .kind = VD_CLI_TEXT, .store = offsetof(struct make_args, type),   \
-        .help = "aes-256-gcm, chacha20-poly1305, rsa-4096, ecdsa-p256, ed25519, x25519, " \
-                "hmac-sha256, hkdf-sha256, ml-kem-768, ml-dsa-65 or x-wing",              \
-        .argument = "TYPE", .required = required_                                         \
+#define TYPE_OPTION(required_)                                                           \
+    {                                                                                    \
+        .name = "type", .kind = VD_CLI_TEXT, .store = offsetof(struct make_args, type),  \
+        .help = "what kind of key", .argument = VD_KEY_TYPE_WORDS, .required = required_ \
     }
 #define ATTRIBUTE_OPTIONS                                                                        \
     OPTION("label", VD_CLI_TEXT, label, "context by which the policy judges access", "CONTEXT"), \
@@ -225,8 +223,11 @@ static int import(const struct vd_cli_call *call)
 static const struct vd_cli_option import_options[] = {
     TYPE_OPTION(true),
     OPTION("in", VD_CLI_TEXT, in, "the key: PEM, DER or raw (default: standard input)", "FILE"),
-    OPTION("form", VD_CLI_TEXT, form,
-           "what is no PEM: raw, pkcs8, spki, seed, expanded or raw-public", "FORM"),
+    {.name = "form",
+     .kind = VD_CLI_TEXT,
+     .store = offsetof(struct make_args, form),
+     .help = "what it is if no PEM",
+     .argument = VD_KEY_FORM_WORDS},
     ATTRIBUTE_OPTIONS,
     PLACE_OPTIONS,
     VD_KEY_SOCKET_OPTION,

@@ -12,6 +12,10 @@
     "aes-256-gcm|chacha20-poly1305|rsa-4096|ecdsa-p256|ed25519|x25519|hmac-sha256|ml-kem-768|" \
     "ml-dsa-65|x-wing|hkdf-sha256"
 #define VD_KEY_FORM_WORDS "raw|pkcs8|spki|seed|expanded|raw-public"
+#define VD_KEY_SIGN_WORDS                                                                     \
+    "rsa-pss-sha256|rsa-pkcs1-sha256|ecdsa-sha256|ecdsa-sha256-raw|eddsa|hmac|ml-dsa|"        \
+    "ml-dsa-deterministic|rsa-pss-sha256-digest|rsa-pkcs1-sha256-digest|ecdsa-sha256-digest|" \
+    "ecdsa-sha256-raw-digest|ml-dsa-mu"
 
 /* "?" for what has no name. */
 const char *vd_key_type_name(uint32_t type);

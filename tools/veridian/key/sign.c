@@ -283,13 +283,14 @@ static int verify(const struct vd_cli_call *call)
         .name = name_, .kind = kind_, .store = offsetof(struct sign_args, member), .help = help_, \
         .argument = argument_                                                                     \
     }
-#define COMMON_OPTIONS                                                                           \
-    OPTION("in", VD_CLI_TEXT, in, "the message (default: standard input)", "FILE"),              \
-        OPTION("mechanism", VD_CLI_TEXT, mechanism,                                              \
-               "rsa-pss-sha256, rsa-pkcs1-sha256, ecdsa-sha256, ecdsa-sha256-raw, eddsa, hmac, " \
-               "ml-dsa, … (default: the type's own)",                                            \
-               "M"),                                                                             \
-        OPTION("context", VD_CLI_TEXT, context, "ML-DSA's context, up to 255 bytes", "FILE"),    \
+#define COMMON_OPTIONS                                                                        \
+    OPTION("in", VD_CLI_TEXT, in, "the message (default: standard input)", "FILE"),           \
+        {.name = "mechanism",                                                                 \
+         .kind = VD_CLI_TEXT,                                                                 \
+         .store = offsetof(struct sign_args, mechanism),                                      \
+         .help = "how (default: the type's own way)",                                         \
+         .argument = VD_KEY_SIGN_WORDS},                                                      \
+        OPTION("context", VD_CLI_TEXT, context, "ML-DSA's context, up to 255 bytes", "FILE"), \
         OPTION("version", VD_CLI_U32, version, "of the key (default: the newest)", "N")
 
 static const struct vd_cli_option sign_options[] = {
