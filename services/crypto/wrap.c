@@ -214,12 +214,40 @@ static vd_status narrow(const struct content *content, struct vd_key_attributes 
     return VD_OK;
 }
 
+/*
+ * Whoever knows the wrapping key, having imported it, can wrap what he likes: the material is
+ * checked like an import, where loading trusts it like the store's own.
+ */
+static vd_status load_checked(struct vd_alg *alg, enum vd_alg_type type,
+                              const struct content *content, struct vd_alg_key **ret,
+                              struct vd_diag *diag)
+{
+    VD_AUTO(vd_secret_done) struct vd_secret material = {};
+    VD_AUTO(vd_secret_done) struct vd_secret der = {};
+    struct vd_alg_import import = {.type = type, .form = VD_ALG_FORM_PKCS8};
+    struct vd_alg_key *key = NULL, *checked = NULL;
+    vd_status status;
+
+    VD_TRY(vd_secret_set(&material, content->material, content->size, diag));
+    VD_TRY(vd_alg_key_load(alg, type, &material, &key, diag));
+    if ((vd_alg_info(type)->import_forms >> VD_ALG_FORM_PKCS8 & 1) != 0) {
+        status = vd_alg_key_export(key, VD_ALG_FORM_PKCS8, &der, diag);
+        import.material = (struct vd_alg_bytes){der.data, der.size};
+        if (status == VD_OK)
+            status = vd_alg_key_import(alg, &import, &checked, diag);
+        vd_alg_key_free(key);
+        VD_TRY(status);
+        key = checked;
+    }
+    *ret = key;
+    return VD_OK;
+}
+
 /* Reads, opens, narrows, stores. */
 static vd_status unwrap(struct vd_keyd_use *use, struct vd_key_attributes *wanted,
                         uint8_t ret_id[VD_KEY_ID_SIZE], struct vd_diag *diag)
 {
     VD_AUTO(vd_secret_done) struct vd_secret text = {};
-    VD_AUTO(vd_secret_done) struct vd_secret material = {};
     struct vd_keyd_conn *c = use->c;
     const struct vd_key_op *op = use->op;
     struct vd_keyd *s = c->server;
@@ -241,8 +269,7 @@ static vd_status unwrap(struct vd_keyd_use *use, struct vd_key_attributes *wante
     VD_TRY(narrow(&content, wanted, diag));
     VD_TRY(vd_keyd_attributes(s, wanted, &attributes, diag));
     VD_TRY(vd_keyd_permit_label(c, s->rights[VD_KEY_IMPORT], attributes.label, diag));
-    VD_TRY(vd_secret_set(&material, content.material, content.size, diag));
-    VD_TRY(vd_alg_key_load(s->alg, (enum vd_alg_type)attributes.type, &material, &key, diag));
+    VD_TRY(load_checked(s->alg, (enum vd_alg_type)attributes.type, &content, &key, diag));
     status = vd_keyd_store_key(s, &attributes, key, ret_id, diag);
     vd_alg_key_free(key);
     return status;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/file.h"
+#include "services/crypto/alg/alg.h"
 #include "tests/support/cryptod_raw.h"
 
 static int memory(size_t size, int seals)
@@ -253,5 +254,85 @@ VD_TEST(a_stream_ends_with_its_version)
     EXPECT(stream_next(old, piece, 100, 1), VD_E_REVOKED);
     EXPECT(stream_next(opened, piece, 100, 1), VD_E_REVOKED);
     EXPECT(stream_next(fresh, piece, 100, 1), VD_OK);
+    raw_tear_down();
+}
+
+/* What one who knows the wrapping key can make: a wrapped key of any material. */
+static size_t forge(struct vd_alg *alg, const struct vd_secret *known, uint32_t handle,
+                    const struct vd_secret *material, uint8_t blob[2048])
+{
+    VD_AUTO(vd_secret_done) struct vd_secret derived = {};
+    struct vd_key_attributes a = {
+        .name = "forged", .type = VD_ALG_ECDSA_P256, .usages = VD_ALG_SIGN | VD_ALG_VERIFY};
+    struct vd_key_op op = {.handle = handle, .other = raw_open("any")};
+    struct vd_alg_kdf kdf = {.size = VD_ALG_KEY_SIZE};
+    struct vd_alg_key *key = NULL;
+    struct vd_alg_buffer out = {.data = blob + 44, .room = 2048 - 44};
+    struct vd_alg_message message = {};
+    uint8_t info[64], text[1024], aad[48] = {};
+    struct vd_writer w;
+
+    EXPECT(raw_operate(VD_KEY_WRAP, &op), VD_OK); /* for its head: the ids */
+    VD_EXPECT(raw_result(blob, 2048) > 44);
+    vd_writer_init(&w, info, sizeof(info));
+    vd_key_write_text(&w, "veridian/1 wrap");
+    vd_write_bytes(&w, blob + 8, VD_KEY_ID_SIZE);
+    vd_write_le32(&w, 1);
+    kdf.info = (struct vd_alg_bytes){info, w.len};
+    VD_EXPECT_EQ(vd_alg_hkdf_secret(alg, known, &kdf, &derived, NULL), VD_OK);
+    VD_EXPECT_EQ(vd_alg_key_load(alg, VD_ALG_AES_256_GCM, &derived, &key, NULL), VD_OK);
+    vd_writer_init(&w, text, sizeof(text));
+    vd_key_write_attributes(&w, &a);
+    vd_write_le64(&w, 0);
+    vd_key_write_data(&w, material->data, material->size);
+    memcpy(aad, blob, 44);
+    message.text = (struct vd_alg_bytes){text, w.len};
+    message.aad = (struct vd_alg_bytes){aad, sizeof(aad)};
+    VD_EXPECT_EQ(vd_alg_encrypt(key, 1, &message, &out, NULL), VD_OK);
+    vd_alg_key_free(key);
+    return 44 + out.size;
+}
+
+static void secret_of_new(struct vd_alg *alg, struct vd_secret *ret)
+{
+    struct vd_alg_key *key = NULL;
+
+    VD_EXPECT_EQ(vd_alg_key_generate(alg, VD_ALG_ECDSA_P256, &key, NULL), VD_OK);
+    VD_EXPECT_EQ(vd_alg_key_secret(key, ret, NULL), VD_OK);
+    vd_alg_key_free(key);
+}
+
+VD_TEST(a_forged_wrapped_key_is_checked_like_an_import)
+{
+    VD_AUTO(vd_secret_done) struct vd_secret known = {};
+    VD_AUTO(vd_secret_done) struct vd_secret one = {};
+    VD_AUTO(vd_secret_done) struct vd_secret other = {};
+    struct vd_key_attributes a = {
+        .name = "wraps", .type = VD_ALG_AES_256_GCM, .usages = VD_ALG_WRAP | VD_ALG_UNWRAP};
+    struct vd_key_attributes wanted = {};
+    static const uint8_t bytes[32] = {1, 2, 3};
+    uint8_t blob[2048], id[VD_KEY_ID_SIZE];
+    struct vd_keyclient_import import = {
+        .attributes = &a, .form = VD_ALG_FORM_RAW, .material = {bytes, sizeof(bytes)}};
+    struct vd_alg *alg = NULL;
+    uint32_t handle;
+    size_t size;
+
+    raw_set_up();
+    VD_EXPECT_EQ(vd_alg_new(&alg, NULL), VD_OK);
+    EXPECT(vd_keyclient_import(raw.client, &import, id, &raw.diag), VD_OK);
+    handle = raw_open("wraps");
+    raw_key("any", VD_ALG_AES_256_GCM, 0);
+    VD_EXPECT_EQ(vd_secret_set(&known, bytes, sizeof(bytes), NULL), VD_OK);
+    secret_of_new(alg, &one);
+    secret_of_new(alg, &other);
+    /* The private part of one key, the point of another. */
+    memcpy(other.data, one.data, 32);
+    size = forge(alg, &known, handle, &other, blob);
+    EXPECT(unwrap(handle, blob, size, &wanted), VD_E_INVALID);
+    /* The control: the forgery as such is taken. */
+    size = forge(alg, &known, handle, &one, blob);
+    EXPECT(unwrap(handle, blob, size, &wanted), VD_OK);
+    vd_alg_free(alg);
     raw_tear_down();
 }
