@@ -302,7 +302,8 @@ vd_status vd_keyd_keys_open(struct vd_keyd_keys *keys, const struct vd_kstore_ke
         key = made;
         made = NULL;
         key->next = *bucket_of(keys, row->id);
-        *bucket_of(keys, row->id) = key;
+        /* Who sweeps looks without the lock whether there is anything. */
+        __atomic_store_n(bucket_of(keys, row->id), key, __ATOMIC_RELAXED);
         pthread_mutex_lock(&key->lock);
     }
     key->references++;
@@ -339,7 +340,7 @@ void vd_keyd_key_drop(struct vd_keyd_keys *keys, struct vd_keyd_key *key)
     if (last) {
         for (at = bucket_of(keys, key->id); *at != key;)
             at = &(*at)->next;
-        *at = key->next;
+        __atomic_store_n(at, key->next, __ATOMIC_RELAXED);
     }
     pthread_mutex_unlock(&keys->lock);
     if (last)
