@@ -23,9 +23,11 @@
 #define SEALS     (F_SEAL_SHRINK | F_SEAL_GROW)
 #define NS_PER_MS 1'000'000u
 #define NS_PER_S  1'000'000'000u
-#define LOOK_MS   100u /* how often a client that waits looks whether the server is there */
-#define YIELDS    4u   /* before one sleeps */
-#define BY_SOCKET 1u   /* lowest bit of a request's number */
+#define LOOK_MS   100u    /* how often a client that waits looks whether the server is there */
+#define AWAKE_NS  20'000u /* one yields so long before it sleeps */
+#define IDLE_NS   1'500u  /* a yield that took longer let somebody else run */
+#define TAKEN     4u      /* so often: the processor is wanted by others */
+#define BY_SOCKET 1u      /* lowest bit of a request's number */
 
 /* A word that both sides wait on, and the frame that it announces. */
 struct half {
@@ -58,16 +60,27 @@ static void wake(struct half *half)
 
 /*
  * Waits while the number is `seen`, at most `ns`. Other threads have the processor first: often
- * the answer is there when it comes back, and neither side has slept.
+ * the answer is there when it comes back, and neither side has slept. Waking a sleeper on another
+ * processor costs more than most requests; where the processors are busy, one yield uses up the
+ * time, and nothing is burnt.
  */
 static void sleep_on(struct half *half, uint32_t seen, uint64_t ns)
 {
     struct timespec time = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
 
-    for (uint32_t i = 0; i < YIELDS; i++) {
+    uint64_t before, now = vd_sys_monotonic_ns(), idle = 0;
+    uint32_t taken = 0;
+
+    while (idle < AWAKE_NS && taken < TAKEN) {
         sched_yield();
         if (atomic_load_explicit(&half->number, memory_order_acquire) != seen)
             return;
+        before = now;
+        now = vd_sys_monotonic_ns();
+        if (now - before > IDLE_NS)
+            taken++;
+        else
+            idle += now - before;
     }
     atomic_store_explicit(&half->asleep, 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
