@@ -61,13 +61,11 @@ static void wake(struct half *half)
 /*
  * Waits while the number is `seen`, at most `ns`. Other threads have the processor first: often
  * the answer is there when it comes back, and neither side has slept. Waking a sleeper on another
- * processor costs more than most requests; where the processors are busy, one yield uses up the
- * time, and nothing is burnt.
+ * processor costs more than most requests. Where others run at every yield, a few are all.
  */
 static void sleep_on(struct half *half, uint32_t seen, uint64_t ns)
 {
     struct timespec time = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-
     uint64_t before, now = vd_sys_monotonic_ns(), idle = 0;
     uint32_t taken = 0;
 
