@@ -78,7 +78,7 @@ void vd_init_step(struct vd_init *init, const char *id, bool good, const char *f
 /* The steps that show the system at work, in order. */
 void vd_init_showcase(struct vd_init *init);
 
-/* The key service and its steps, where the policy enforces; started and ended here. */
+/* The key service and its steps, where there is a TPM; started and ended here. */
 void vd_init_keys(struct vd_init *init);
 
 /* Starts the audit daemon; a system without its log does not go on. */

@@ -18,6 +18,7 @@
 #define CRYPTOD     "/usr/sbin/veridian-cryptod"
 #define VERIDIAN    "/usr/bin/veridian"
 #define CONFINED    "/srv/showcase/veridian" /* the same program in domain probe_t */
+#define TPM         "/dev/tpmrm0"
 #define STORE       "/run/veridian/keys"
 #define FOREIGN     "/srv/keys" /* of another boot */
 #define PCRS        "4,7,8,9,11"
@@ -172,8 +173,11 @@ static void step_gone(struct vd_init *init)
 
 void vd_init_keys(struct vd_init *init)
 {
-    if (init->mode != VD_INIT_ENFORCING || access(CRYPTOD, F_OK) != 0)
-        return; /* without the policy nobody has a domain to be decided about */
+    if (access(CRYPTOD, F_OK) != 0 || access(TPM, F_OK) != 0) {
+        printf("VERIDIAN: no key service: %s is not there\n",
+               access(TPM, F_OK) != 0 ? TPM : CRYPTOD);
+        return;
+    }
     start_securityd(init);
     if (access(FOREIGN, F_OK) == 0) {
         step_gone(init);

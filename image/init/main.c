@@ -133,7 +133,6 @@ int main(void)
     vd_init_channel_open(&init);
     vd_init_audit(&init);
     vd_init_showcase(&init);
-    vd_init_keys(&init);
     vd_init_evidence(&init);
     store_results(&init);
     vd_init_channel_send(&init);

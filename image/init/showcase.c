@@ -153,6 +153,8 @@ void vd_init_showcase(struct vd_init *init)
         return;
     step_reads(init);
     step_unlabelled(init);
-    if (init->mode == VD_INIT_ENFORCING)
+    if (init->mode == VD_INIT_ENFORCING) {
         step_guard(init);
+        vd_init_keys(init);
+    }
 }
