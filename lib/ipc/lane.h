@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * A lane: frames of one connection through memory that both sides map, for small requests
- * whose time counts. A futex wakes the other side, which costs half of what a socket does
- * (bench: ipc). The socket stays: for descriptors, for larger frames, and since its end
+ * whose time counts: a round trip takes a third of the socket's time, and less where the two
+ * sides run on different processors (bench: ipc). The socket stays: for descriptors, for larger frames, and since its end
  * tells that the other side is gone.
  *
  *     server                                  client

@@ -19,19 +19,18 @@ static CK_RV check(const void *parameter, CK_ULONG size, struct vd_ck_gcm_messag
     return CKR_OK;
 }
 
-/* The nonce, where the token is to make it: random but for the bits that the caller fixed. */
+/*
+ * The nonce, where the token is to make it: all 96 bits random, so that 2^32 of them collide with
+ * a probability of 2^-32. With bits that the caller fixed they would be too few.
+ */
 static CK_RV make_nonce(const struct vd_ck_gcm_message *p)
 {
-    size_t fixed = p->iv_fixed_bits / 8;
-
     if (p->iv_generator == VD_CKG_NO_GENERATE)
         return CKR_OK;
-    if (p->iv_generator != VD_CKG_GENERATE && p->iv_generator != VD_CKG_GENERATE_RANDOM)
+    if (p->iv_fixed_bits != 0 ||
+        (p->iv_generator != VD_CKG_GENERATE && p->iv_generator != VD_CKG_GENERATE_RANDOM))
         return CKR_MECHANISM_PARAM_INVALID;
-    /* 2^32 random nonces collide with a probability of 2^-32 where 96 bits are free; fewer are too few. */
-    if (fixed > 0)
-        return CKR_MECHANISM_PARAM_INVALID;
-    return vd_p11_rv(vd_p11_service_random(p->iv + fixed, NONCE_SIZE - fixed));
+    return vd_p11_rv(vd_p11_service_random(p->iv, NONCE_SIZE));
 }
 
 struct message {
